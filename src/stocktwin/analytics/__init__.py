@@ -1,0 +1,1 @@
+"""What is usual, what is strange, what comes next?"""

@@ -1,0 +1,1 @@
+"""HTTP, HTML, terminal: they speak to people and know only app."""

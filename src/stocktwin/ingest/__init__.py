@@ -1,0 +1,1 @@
+"""Outside → movements, observations, orders, positions, signals, or findings."""

@@ -1,0 +1,1 @@
+"""Readers: bytes of a source → text columns with their positions."""

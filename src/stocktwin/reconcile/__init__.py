@@ -1,0 +1,1 @@
+"""What is really there, and who is wrong?"""

@@ -1,0 +1,1 @@
+"""Run the same pure function here, in threads, or (later) on a cluster."""

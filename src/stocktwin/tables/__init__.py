@@ -1,0 +1,1 @@
+"""Columns: schemas, codes (identity ↔ dense integer), snapshots, ragged histories."""
