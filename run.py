@@ -14,7 +14,7 @@ Standard library only. Bare Debian has neither `make` nor the `venv` module and 
 import sys
 
 OLDEST = (3, 11)
-if sys.version_info < OLDEST:  # noqa: UP036 - this is where an older Python is told
+if sys.version_info < OLDEST:  # told before anything newer is needed
     sys.exit("Stocktwin needs Python 3.11 or newer; this is {}.{}.".format(*sys.version_info))
 
 import contextlib
