@@ -1,0 +1,35 @@
+"""Bodies of requests. Answers are the plain dicts of `app.usecases`, the same that the command line prints."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+
+
+class SimulationRequest(BaseModel):
+    """Scenarios to run against the live state, each by name or as a whole document."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"scenarios": ["supplier_outage"], "replications": 200, "seed": 0}]},
+    )
+
+    scenarios: Annotated[list[Name | dict[str, Any]], Field(min_length=1, max_length=20)]
+    replications: Annotated[int, Field(ge=2, le=10_000)] = 200
+    horizon: Annotated[int | None, Field(ge=1, le=3_650, description="days; by default set by the scenario")] = None
+    seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
+    warmup: Annotated[int, Field(ge=0, le=3_650, description="first days of the horizon that are not counted")] = 0
+
+
+class DecisionRequest(BaseModel):
+    """Who decides on a recommendation, and why."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"by": "Maya", "reason": "agreed with the warehouse"}]}
+    )
+
+    by: Annotated[Name, Field(description="name of the person who decides")]
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, max_length=2_000)] = ""

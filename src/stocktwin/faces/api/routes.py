@@ -1,0 +1,205 @@
+"""The questions of `app.usecases` as paths. Endpoints are plain functions: each call runs in a worker thread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from anyio import to_thread
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import JSONResponse, StreamingResponse
+from starlette.exceptions import HTTPException
+
+from stocktwin.faces.api.live import LiveFeed
+from stocktwin.faces.api.models import DecisionRequest, SimulationRequest
+from stocktwin.faces.api.problems import PROBLEM_SCHEMA
+
+if TYPE_CHECKING:
+    from stocktwin.app.usecases import TwinService
+
+MAX_FACTS_BYTES = 64 * 1024 * 1024
+PROBLEMS: dict[int | str, dict[str, Any]] = {400: PROBLEM_SCHEMA, 404: PROBLEM_SCHEMA, 422: PROBLEM_SCHEMA}
+
+Id = Annotated[str, Path(min_length=1, max_length=500)]
+QueryId = Annotated[str, Query(min_length=1, max_length=500)]
+OptionalId = Annotated[str | None, Query(max_length=500)]
+Moment = Annotated[str | None, Query(max_length=40, description="ISO 8601 date or time")]
+Offset = Annotated[int, Query(ge=0, le=2**53)]
+PageSize = Annotated[int, Query(ge=1, le=1_000)]
+Limit = Annotated[int | None, Query(ge=1, le=10_000_000, description="most rows returned; all without it")]
+
+
+def api_router(twin: TwinService, feed: LiveFeed) -> APIRouter:
+    """Every path under `/api/v1`."""
+    router = APIRouter(prefix="/api/v1", responses=PROBLEMS, default_response_class=JSONResponse)
+    _add_state(router, twin)
+    _add_stock(router, twin)
+    _add_questions(router, twin)
+    _add_decisions(router, twin)
+    _add_facts(router, twin)
+    _add_live(router, feed)
+    return router
+
+
+def _add_state(router: APIRouter, twin: TwinService) -> None:
+    @router.get("/status", tags=["state"], summary="Facts counted per source, state hash, clock")
+    def status() -> JSONResponse:
+        return JSONResponse(twin.status())
+
+    @router.get("/overview", tags=["state"], summary="KPIs, locations and lanes of the network")
+    def overview() -> JSONResponse:
+        return JSONResponse(twin.overview())
+
+    @router.get("/verify", tags=["state"], summary="Check the laws of the ledger")
+    def verify() -> JSONResponse:
+        return JSONResponse(twin.verify())
+
+    @router.get("/quarantine", tags=["state"], summary="Rows that were not taken, with file, line, column and value")
+    def quarantine(limit: PageSize = 100, source: OptionalId = None) -> JSONResponse:
+        return JSONResponse(twin.quarantine(limit=limit, source=source))
+
+
+def _add_stock(router: APIRouter, twin: TwinService) -> None:
+    @router.get("/stock", tags=["stock"], summary="On hand, at any time, as known at any time")
+    def stock(
+        item: OptionalId = None,
+        location: OptionalId = None,
+        at: Moment = None,
+        known_at: Moment = None,
+        book: Annotated[str | None, Query(max_length=200, description="a system's own book")] = None,
+        limit: Limit = None,
+    ) -> JSONResponse:
+        rows = twin.stock(item=item, location=location, at=at, known_at=known_at, book=book, limit=limit)
+        return JSONResponse(rows)
+
+    @router.get("/item-locations", tags=["stock"], summary="One page of all item-locations, sorted and filtered")
+    def item_locations(
+        offset: Offset = 0,
+        limit: PageSize = 100,
+        sort: Annotated[str | None, Query(max_length=60)] = None,
+        descending: bool = False,
+        search: Annotated[str | None, Query(max_length=200, description="part of an id or a description")] = None,
+        location: OptionalId = None,
+        category: Annotated[str | None, Query(max_length=200)] = None,
+        filter: Annotated[str | None, Query(max_length=60, description="a named condition")] = None,
+    ) -> JSONResponse:
+        page = twin.grid(
+            offset=offset,
+            limit=limit,
+            sort=sort,
+            descending=descending,
+            search=search,
+            location=location,
+            category=category,
+            filter=filter,
+        )
+        return JSONResponse(page)
+
+    @router.get("/item-locations/{item:segment}/{location:segment}", tags=["stock"], summary="All about one")
+    def item_location(item: Id, location: Id) -> JSONResponse:
+        return JSONResponse(twin.item_location(item=item, location=location))
+
+    @router.get("/item-location", tags=["stock"], summary="The same, for ids that cannot stand in a path")
+    def item_location_by_query(item: QueryId, location: QueryId) -> JSONResponse:
+        return JSONResponse(twin.item_location(item=item, location=location))
+
+    @router.get("/items/{item:segment}", tags=["stock"], summary="An item at all its locations")
+    def item(item: Id) -> JSONResponse:
+        return JSONResponse(twin.item(item=item))
+
+    @router.get("/item", tags=["stock"], summary="The same, for ids that cannot stand in a path")
+    def item_by_query(item: QueryId) -> JSONResponse:
+        return JSONResponse(twin.item(item=item))
+
+
+def _add_questions(router: APIRouter, twin: TwinService) -> None:
+    @router.get("/anomalies", tags=["analytics"], summary="What does not fit, with evidence and the cheapest check")
+    def anomalies(limit: Limit = None) -> JSONResponse:
+        return JSONResponse(twin.anomalies(limit=limit))
+
+    @router.get("/forecast", tags=["analytics"], summary="Demand of an item-location as a distribution")
+    def forecast(
+        item: QueryId, location: QueryId, horizon: Annotated[int, Query(ge=1, le=730, description="days")] = 28
+    ) -> JSONResponse:
+        return JSONResponse(twin.forecast(item=item, location=location, horizon=horizon))
+
+    @router.get("/scenarios", tags=["simulation"], summary="The library and the twin's own scenarios")
+    def scenarios() -> JSONResponse:
+        return JSONResponse(twin.scenarios())
+
+    @router.post("/simulations", tags=["simulation"], summary="Run scenarios against the live state, with a baseline")
+    def simulations(request: SimulationRequest) -> JSONResponse:
+        return JSONResponse(
+            twin.simulate(
+                scenarios=request.scenarios,
+                replications=request.replications,
+                horizon=request.horizon,
+                seed=request.seed,
+                warmup=request.warmup,
+            )
+        )
+
+
+def _add_decisions(router: APIRouter, twin: TwinService) -> None:
+    @router.get("/recommendations", tags=["recommendations"], summary="Actions, tested by simulation, best first")
+    def recommendations(top: Annotated[int | None, Query(ge=1, le=1_000)] = None) -> JSONResponse:
+        return JSONResponse(twin.recommend(top=top))
+
+    @router.get("/recommendations/{id:segment}", tags=["recommendations"], summary="One, with its proof")
+    def recommendation(id: Id) -> JSONResponse:
+        return JSONResponse(twin.recommendation(id))
+
+    @router.post("/recommendations/{id:segment}/approve", tags=["recommendations"], summary="Approve, on the record")
+    def approve(id: Id, decision: DecisionRequest) -> JSONResponse:
+        return JSONResponse(twin.approve(id, by=decision.by, reason=decision.reason))
+
+    @router.post("/recommendations/{id:segment}/reject", tags=["recommendations"], summary="Reject, on the record")
+    def reject(id: Id, decision: DecisionRequest) -> JSONResponse:
+        return JSONResponse(twin.reject(id, by=decision.by, reason=decision.reason))
+
+    @router.get("/decisions", tags=["recommendations"], summary="Who decided what, when and why")
+    def decisions() -> JSONResponse:
+        return JSONResponse(twin.decisions())
+
+
+FACTS_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/x-ndjson": {
+                "schema": {"type": "string"},
+                "example": '{"table": "movements", "event_id": "S-1", "event_time": "2026-01-02T08:15:00Z", '
+                '"kind": "sale", "item_id": "A-1", "quantity": 2, "from_id": "DC-1", "system": "erp"}\n',
+            }
+        },
+    }
+}
+
+
+def _add_facts(router: APIRouter, twin: TwinService) -> None:
+    @router.post("/facts", tags=["facts"], summary="Deliver facts as JSON lines", openapi_extra=FACTS_BODY)
+    async def facts(
+        request: Request,
+        table: Annotated[str | None, Query(max_length=60, description="the table of lines that name none")] = None,
+    ) -> JSONResponse:
+        body = await read_body(request, MAX_FACTS_BYTES)
+        return JSONResponse(await to_thread.run_sync(lambda: twin.post_facts(body, table=table)))
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The whole body; 413 as soon as it is longer than `limit` bytes."""
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit:
+            raise HTTPException(413, f"the body is longer than {limit} bytes; deliver it in parts")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _add_live(router: APIRouter, feed: LiveFeed) -> None:
+    headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
+
+    @router.get("/live", tags=["state"], summary="Server-sent events: the version of the twin, whenever it grows")
+    async def live() -> StreamingResponse:
+        return StreamingResponse(feed.events(), media_type="text/event-stream", headers=headers)
