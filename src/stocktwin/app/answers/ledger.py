@@ -1,0 +1,121 @@
+"""What the ledger says: status, stock, quarantine, laws, decisions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from stocktwin.app.answers.values import exact, iso, plain
+from stocktwin.domain.calendar import parse_instant
+from stocktwin.domain.errors import UsageError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from stocktwin.app.settings import Settings
+    from stocktwin.ledger.ledger import Ledger
+
+
+def status(ledger: Ledger, settings: Settings) -> dict[str, Any]:
+    """Delivered = accepted + duplicates + quarantined, in all and per source; the twin's clock and state hash."""
+    raw = dict(ledger.status())
+    sources = [
+        {
+            **{key: source[key] for key in ("system", "delivered", "accepted", "duplicates", "quarantined")},
+            "last_event_time": iso(source["last_event_time"]),
+            "lag_seconds": None if source["lag_us"] is None else source["lag_us"] / 1e6,
+        }
+        for source in raw.pop("sources")
+    ]
+    as_of = iso(raw.pop("as_of"))
+    return plain({"name": settings.name, "currency": settings.currency, **raw, "as_of": as_of, "sources": sources})
+
+
+def stock(
+    ledger: Ledger,
+    timezone: str,
+    *,
+    item: str | None,
+    location: str | None,
+    at: str | None,
+    known_at: str | None,
+    book: str | None,
+    limit: int | None,
+) -> dict[str, Any]:
+    """On hand (unrestricted) per item, location and lot; null with a `net_change` where the opening is unknown."""
+    at_us = moment(at, timezone, "--at")
+    known_us = moment(known_at, timezone, "--known-at")
+    table = ledger.balances(
+        at=at_us, known_at=known_us, item_id=item, location_id=location, book=book, stocking_only=location is None
+    )
+    rows = [_stock_row(row) for row in _unrestricted(table) if row["quantity"] or row["lot"] is None]
+    return {
+        "rows": rows[:limit],
+        "total": len(rows),
+        "at": iso(at_us),
+        "known_at": iso(known_us),
+        "book": book or "record",
+    }
+
+
+def moment(text: str | None, timezone: str, option: str) -> int | None:
+    """An instant a user typed; a bare date means the end of that day. UsageError names option and value."""
+    if text is None:
+        return None
+    try:
+        return parse_instant(text, timezone, end_of_day=True)
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}") from None
+
+
+def _unrestricted(table: pa.Table) -> list[dict[str, Any]]:
+    """Rows of unrestricted stock, owners added up, in order of item, location and lot."""
+    summed: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for row in table.to_pylist():
+        if (row["condition"] or "unrestricted") != "unrestricted":
+            continue
+        key = (row["item_id"], row["location_id"], row["lot"] or "")
+        if key in summed:
+            summed[key]["quantity"] += row["quantity"]
+        else:
+            summed[key] = row
+    return [summed[key] for key in sorted(summed)]
+
+
+def _stock_row(row: dict[str, Any]) -> dict[str, Any]:
+    quantity = exact(row["quantity"], row["scale"] or 0)
+    answer = {
+        "item_id": row["item_id"],
+        "location_id": row["location_id"],
+        "lot": row["lot"],
+        "on_hand": quantity,
+        "unit": row["unit"] or "each",
+    }
+    if not row.get("anchored", True):
+        answer |= {"on_hand": None, "net_change": quantity, "anchored": False}
+    return answer
+
+
+def quarantine(ledger: Ledger, *, source: str | None, limit: int | None) -> dict[str, Any]:
+    """Quarantined rows, oldest first, each with its place and reason."""
+    table = ledger.quarantine(source=source)
+    rows = table.slice(0, limit).to_pylist() if limit else table.to_pylist()
+    for row in rows:
+        row["recorded_at"] = iso(row["recorded_at"])
+    return {"rows": plain(rows), "total": table.num_rows}
+
+
+def verify(ledger: Ledger) -> dict[str, Any]:
+    """Every law with its verdict."""
+    laws = [{"law": law.law, "ok": law.ok, "detail": law.detail} for law in ledger.verify()]
+    return {
+        "ok": all(law["ok"] for law in laws),
+        "laws": laws,
+        "state_hash": ledger.state_hash,
+        "conservation_residual": plain(ledger.conservation_residual),
+    }
+
+
+def decisions(ledger: Ledger) -> dict[str, Any]:
+    """The decision log, newest first."""
+    rows = [{**entry, "recorded_at": iso(entry["recorded_at"])} for entry in ledger.decisions()]
+    return {"decisions": plain(rows[::-1])}

@@ -1,0 +1,250 @@
+"""The commands: each reads its options, asks `app`, and shows the answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from stocktwin.domain.errors import CheckFailed, UsageError
+from stocktwin.faces.cli import render
+from stocktwin.faces.cli.session import Session
+
+session = click.make_pass_decorator(Session)
+LIMIT = click.option("--limit", type=click.IntRange(1), help="Show at most so many rows (all by default).")
+
+
+@click.group(context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 110})
+@click.version_option(package_name="stocktwin", message="stocktwin %(version)s")
+def cli() -> None:
+    """An inventory digital twin.
+
+    \b
+    Every command takes --twin DIR (default: this folder, or STOCKTWIN_HOME) and --json.
+    """
+
+
+@cli.command()
+@click.argument("folder")
+@session
+def new(run: Session, folder: str) -> None:
+    """Make a new, empty twin in FOLDER."""
+    from stocktwin.app.bootstrap import create_twin
+
+    run.show(create_twin(run.path(folder)), render.new)
+
+
+@cli.command()
+@click.argument("folder", required=False)
+@click.option("--source", help="Section of twin.toml that describes FOLDER (found by itself where one fits).")
+@session
+def ingest(run: Session, folder: str | None, source: str | None) -> None:
+    """Take in an exchange FOLDER, or, without one, every source that twin.toml configures."""
+    path = None if folder is None else run.path(folder)
+    run.show(run.twin.ingest(path, source=source, progress=run.progress()), render.ingest)
+
+
+@cli.command()
+@session
+def status(run: Session) -> None:
+    """What was delivered, accepted, duplicate and quarantined, per source; the twin's clock and state hash."""
+    run.show(run.twin.status(), render.status)
+
+
+@cli.command()
+@session
+def verify(run: Session) -> None:
+    """Prove the ledger's laws; exit 1 if one does not hold."""
+    answer = run.twin.verify(progress=run.progress())
+    run.show(answer, render.verify)
+    if not answer["ok"]:
+        broken = [law["law"] for law in answer["laws"] if not law["ok"]]
+        raise CheckFailed(f"broken: {', '.join(broken)}")
+
+
+@cli.command()
+@click.option("--item", help="Only this item.")
+@click.option("--location", help="Only this location.")
+@click.option("--at", help="On hand at this time (ISO 8601; a bare date means the end of that day).")
+@click.option("--known-at", help="As the twin knew it at this time.")
+@click.option("--book", metavar="SYSTEM", help="One system's own book instead of the record.")
+@LIMIT
+@session
+def stock(run: Session, **options: Any) -> None:
+    """How much is where: now, at a past time, and as it was known at a past time."""
+    run.show(run.twin.stock(**options), render.stock)
+
+
+@cli.group()
+def quarantine() -> None:
+    """Rows that could not be taken, each with file, line, column and value."""
+
+
+@quarantine.command("list")
+@click.option("--source", help="Only this source.")
+@LIMIT
+@session
+def quarantine_list(run: Session, source: str | None, limit: int | None) -> None:
+    """List them."""
+    run.show(run.twin.quarantine(source=source, limit=limit), render.quarantine)
+
+
+@quarantine.command("replay")
+@click.option("--source", help="Only this source.")
+@session
+def quarantine_replay(run: Session, source: str | None) -> None:
+    """Read them again under the mapping as it is now."""
+    run.show(run.twin.quarantine_replay(source=source), render.ingest)
+
+
+@cli.command()
+@click.option("--item", help="Only this item.")
+@click.option("--location", help="Only this location.")
+@click.option("--horizon", type=click.IntRange(1, 730), default=28, show_default=True, help="Days ahead.")
+@click.option("--accuracy", is_flag=True, help="Backtest against the seasonal naive forecast instead.")
+@LIMIT
+@session
+def forecast(run: Session, accuracy: bool, **options: Any) -> None:
+    """Demand ahead as a distribution, per item and location."""
+    if accuracy:
+        run.show(run.twin.accuracy(horizon=options["horizon"]), render.accuracy)
+    else:
+        run.show(run.twin.forecast(**options), render.forecast)
+
+
+@cli.command()
+@click.option("--item", help="Only this item.")
+@LIMIT
+@session
+def arrivals(run: Session, item: str | None, limit: int | None) -> None:
+    """When each open order line will arrive: 10, 50 and 90 % dates."""
+    run.show(run.twin.arrivals(item=item, limit=limit), render.arrivals)
+
+
+@cli.command()
+@click.option("--days", type=click.IntRange(1, 3650), default=90, show_default=True, help="How far back to look.")
+@LIMIT
+@session
+def anomalies(run: Session, days: int, limit: int | None) -> None:
+    """What looks wrong, with the evidence and the cheapest check that would settle it."""
+    run.show(run.twin.anomalies(days=days, limit=limit), render.anomalies)
+
+
+@cli.group()
+def scenario() -> None:
+    """What-if scenarios: the built-in library and the twin's own."""
+
+
+@scenario.command("list")
+@session
+def scenario_list(run: Session) -> None:
+    """List them."""
+    run.show(run.twin.scenarios(), render.scenarios)
+
+
+@scenario.command("show")
+@click.argument("name")
+@session
+def scenario_show(run: Session, name: str) -> None:
+    """Print one as TOML, to start your own from."""
+    run.show(run.twin.scenario_text(name), lambda answer: str(answer["toml"]))
+
+
+@cli.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME_OR_FILE...")
+@click.option("--replications", type=click.IntRange(2, 100_000), help="Simulated futures (default 200).")
+@click.option("--horizon", type=click.IntRange(1, 20_000_000), help="Days (default: what the scenario needs).")
+@click.option("--warmup", type=click.IntRange(0), default=0, help="First days of the horizon that are not counted.")
+@click.option("--seed", type=click.IntRange(0), default=0, help="Same seed, same numbers.")
+@session
+def simulate(run: Session, names: tuple[str, ...], **options: Any) -> None:
+    """Simulate scenarios on the live twin, beside the baseline, on the same luck."""
+    chosen = [str(run.path(name)) if name.endswith(".toml") else name for name in names]
+    run.show(run.twin.simulate(chosen, progress=run.progress(), **options), render.simulation)
+
+
+@cli.command()
+@click.option("--top", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many.")
+@session
+def recommend(run: Session, top: int) -> None:
+    """What to do, each with the effect that simulation proved."""
+    run.show(run.twin.recommend(top=top, progress=run.progress()), render.recommendations)
+
+
+def _decision(verb: str, meaning: str) -> None:
+    @cli.command(verb, help=meaning)
+    @click.argument("id")
+    @click.option("--by", envvar="USER", required=True, help="Who decides (default: the USER variable).")
+    @click.option("--reason", default="", help="Why.")
+    @session
+    def command(run: Session, id: str, by: str, reason: str) -> None:
+        run.show(run.twin.decide(id, verb, by=by, reason=reason), render.decision)
+
+
+_decision("approve", "Approve a recommendation; the decision is logged for good.")
+_decision("reject", "Reject a recommendation; the decision is logged for good.")
+
+
+@cli.command()
+@session
+def decisions(run: Session) -> None:
+    """Who approved or rejected what, when and why."""
+    run.show(run.twin.decisions(), render.decisions)
+
+
+@cli.command()
+@click.argument("folder")
+@click.option("--format", "form", type=click.Choice(["csv", "parquet"]), default="csv", show_default=True)
+@session
+def export(run: Session, folder: str, form: str) -> None:
+    """Write every accepted fact back as an exchange folder."""
+    run.show(run.twin.export(run.path(folder), form=form), render.export)
+
+
+@cli.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=8737, show_default=True, help="0 = any free one.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; loopback only.")
+@session
+def serve(run: Session, port: int, host: str) -> None:
+    """Serve the web app and the REST interface, watch the inbox, answer other commands."""
+    _serve(run, host, port)
+
+
+@cli.command()
+@click.option("--folder", default=".demo", show_default=True, help="Where the demo twin lives.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8737, show_default=True, help="0 = any free one.")
+@click.option("--fresh", is_flag=True, help="Build it again.")
+@click.option("--build-only", is_flag=True, help="Build it and stop.")
+@session
+def demo(run: Session, folder: str, port: int, fresh: bool, build_only: bool) -> None:
+    """Build the demo twin (500 items, 4 warehouses, a year of facts) and serve it."""
+    from stocktwin.app.demo import build_demo
+
+    run.root = run.path(folder)
+    build_demo(run.root, fresh=fresh, say=run.note, progress=run.progress())
+    if not build_only:
+        _serve(run, "127.0.0.1", port)
+
+
+@cli.group()
+def world() -> None:
+    """The reference world: a hidden truth that emits the feeds of its systems."""
+
+
+@world.command("build")
+@click.argument("folder")
+@click.option("--profile", type=click.Choice(["small"]), default="small", show_default=True)
+@click.option("--days", type=click.IntRange(30, 3650), default=365, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@session
+def world_build(run: Session, folder: str, profile: str, days: int, seed: int) -> None:
+    """Write a world's feeds, its hidden truth and the twin.toml that reads them into FOLDER."""
+    from stocktwin.app.demo import build_world
+
+    run.show(build_world(run.path(folder), profile, days, seed, run.progress()), render.world)
+
+
+def _serve(run: Session, host: str, port: int) -> None:
+    if run.serve is None:
+        raise UsageError("this command line was started without a server")
+    run.serve(run.twin, host, port, run.note)

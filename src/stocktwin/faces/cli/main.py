@@ -1,0 +1,90 @@
+"""`stocktwin`: one command a question. Runs in the twin's owner when there is one, else here, holding its lock.
+
+Exit codes: 0 done (also when rows were quarantined), 1 a check that was asked for failed, 2 wrong use, 3 busy or the
+machine does not allow it. `--twin` and `--json` may stand before or after the command.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from stocktwin.app.forward import Output, StreamOutput, forward
+from stocktwin.domain.errors import StocktwinError, UsageError
+from stocktwin.faces.cli.session import Serve, Session
+
+LOCAL_COMMANDS = ("new", "demo", "serve", "world")
+"""Commands that make or own a twin; every other one is forwarded to a running owner."""
+
+
+def main(argv: list[str], serve: Serve | None = None, output: Output | None = None) -> int:
+    """Runs one command of the user's; returns its exit code."""
+    output = output or StreamOutput(sys.stdout, sys.stderr)
+    try:
+        words, root, as_json = split_globals(argv)
+    except UsageError as error:
+        output.err(f"error: {error}\n")
+        return error.exit_code
+    if words and words[0] not in LOCAL_COMMANDS and "--help" not in words:
+        code = forward(root, [*words, *(["--json"] if as_json else [])], Path.cwd(), output)
+        if code is not None:
+            return code
+    return run(words, Session(root, Path.cwd(), as_json, output, serve=serve))
+
+
+def run(words: Sequence[str], session: Session) -> int:
+    """Runs one command in a session; errors become one line on stderr and an exit code."""
+    from stocktwin.faces.cli.commands import cli
+
+    try:
+        result = cli.main(args=list(words), prog_name="stocktwin", standalone_mode=False, obj=session)
+        return result if isinstance(result, int) else 0
+    except click.exceptions.Abort:
+        return 130
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        hint = f" (see `{context.command_path} --help`)" if context else ""
+        session.output.err(f"error: {error.format_message()}{hint}\n")
+        return 2
+    except StocktwinError as error:
+        session.output.err(f"error: {error}\n")
+        return error.exit_code
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    except KeyboardInterrupt:
+        session.output.err("\ninterrupted\n")
+        return 130
+    finally:
+        session.close()
+
+
+def split_globals(argv: Sequence[str]) -> tuple[list[str], Path, bool]:
+    """Takes `--twin DIR` and `--json` out of a command line, wherever they stand.
+
+    >>> split_globals(["stock", "--json", "--twin", "shop"])
+    (['stock'], PosixPath('shop'), True)
+    """
+    words: list[str] = []
+    root = os.environ.get("STOCKTWIN_HOME", ".")
+    as_json = False
+    rest = iter(argv)
+    for word in rest:
+        if word == "--":
+            words.extend([word, *rest])
+        elif word == "--json":
+            as_json = True
+        elif word == "--twin":
+            value = next(rest, None)
+            if value is None:
+                raise UsageError("--twin needs a folder")
+            root = value
+        elif word.startswith("--twin="):
+            root = word.removeprefix("--twin=")
+        else:
+            words.append(word)
+    return words, Path(root), as_json

@@ -1,0 +1,77 @@
+"""One run of the command line: which twin, who answers, where the answer goes."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stocktwin.app.forward import Output
+
+if TYPE_CHECKING:
+    from stocktwin.app.usecases import TwinService
+
+Answer = Mapping[str, Any]
+Serve = Callable[["TwinService", str, int, Callable[[str], None]], None]
+
+
+@dataclass
+class Session:
+    """What a command needs. `service` is set when the owner of the twin runs the command for somebody else."""
+
+    root: Path
+    cwd: Path
+    json: bool
+    output: Output
+    service: TwinService | None = None
+    serve: Serve | None = None
+    _opened: TwinService | None = field(default=None, repr=False)
+
+    @property
+    def twin(self) -> TwinService:
+        """The twin's service; opened, and its lock taken, when first asked for."""
+        if self.service is None:
+            from stocktwin.app.usecases import TwinService
+
+            self.service = self._opened = TwinService.open(self.root)
+        return self.service
+
+    def close(self) -> None:
+        """Closes the twin if this session opened it."""
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = self.service = None
+
+    def path(self, given: str) -> Path:
+        """A path as the caller meant it: relative to the caller's folder."""
+        return self.cwd / given
+
+    def show(self, answer: Answer, text: Callable[[Answer], str]) -> None:
+        """Writes an answer: one JSON document with `--json`, else as `text` renders it."""
+        if self.json:
+            self.output.out(json.dumps(answer, ensure_ascii=False, allow_nan=False, default=str) + "\n")
+        else:
+            self.output.out(text(answer).rstrip("\n") + "\n")
+
+    def note(self, text: str) -> None:
+        """A remark for people; never part of the answer."""
+        self.output.err(text + "\n")
+
+    def progress(self) -> Callable[[int, int, str], None]:
+        """A progress report on stderr, at most five times a second, silent for anything under two seconds."""
+        began = last = time.monotonic()
+
+        def report(done: int, total: int, what: str) -> None:
+            nonlocal last
+            now = time.monotonic()
+            if now - began < 2 or now - last < 0.2:
+                return
+            last = now
+            left = f", about {(now - began) * (total - done) / done:.0f} s left" if 0 < done < total else ""
+            share = f"{100 * done // total:3d} %" if total else f"{done:,}"
+            self.output.err(f"\r\x1b[2K{what}: {share}{left}" + ("\n" if total and done >= total else ""))
+
+        return report
