@@ -96,3 +96,28 @@ def source_spec(settings: Settings, name: str) -> SourceSpec:
     if section is None:
         return default_source(name)
     return parse_source(name, dict(section), settings.timezone)
+
+
+def take_folder(
+    ledger: Ledger, settings: Settings, source: str, folder: Path, intake: Intake, progress: Progress
+) -> None:
+    """Reads a folder under a source's mapping and appends what it delivers."""
+    from stocktwin.ingest.sources.files import FolderReport, read_folder
+
+    report = FolderReport()
+    deliveries = read_folder(folder, source_spec(settings, source), report=report, **_known(ledger, settings, source))
+    intake.add(ledger.append(counted(deliveries, progress)))
+    intake.files.extend(report.files)
+    intake.ignored.extend(report.ignored)
+
+
+def _known(ledger: Ledger, settings: Settings, source: str) -> dict[str, Any]:
+    """What the twin knows that reading a source needs: its places' time zones and other systems' names for things."""
+    locations = ledger.current("locations")
+    zones = dict(zip(locations.column("location_id").to_pylist(), locations.column("timezone").to_pylist(), strict=True))
+    names = ledger.current("crossref").to_pylist()
+    return {
+        "location_timezones": {place: zone for place, zone in zones.items() if zone},
+        "crossref": {(row["system"], row["kind"], row["external_id"]): row["internal_id"] for row in names},
+        "twin_timezone": settings.timezone,
+    }

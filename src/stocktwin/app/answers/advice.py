@@ -1,0 +1,154 @@
+"""Anomalies, recommendations and decisions. Proving recommendations takes seconds, so the last answer is kept, in memory
+and beside the twin, under the state it was proved on."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from stocktwin.app.answers.values import iso, plain
+from stocktwin.app.settings import Settings
+from stocktwin.domain.errors import NotFoundError
+from stocktwin.domain.ports import Progress, silent
+
+if TYPE_CHECKING:
+    from stocktwin.app.model import Model
+    from stocktwin.ledger.ledger import Ledger
+
+CACHE_FILE = "recommendations.json"
+SEED = 20_250_101
+RECENT_TRANSFER_DAYS = 30
+ANOMALY_SECONDS = 10.0
+"""A live server looks for anomalies at most this often."""
+Answer = dict[str, Any]
+
+
+class Adviser:
+    """Finds anomalies, proves recommendations, records decisions."""
+
+    def __init__(self, settings: Settings, ledger: Ledger) -> None:
+        self._settings, self._ledger = settings, ledger
+        self._lock = threading.RLock()
+        self._proved: Answer | None = None
+        self._anomalies: tuple[tuple[int, int], float, Answer] | None = None
+
+    # ---- anomalies
+
+    def anomalies(self, model: Model, *, days: int, limit: int | None = None) -> Answer:
+        """What looks wrong in the last `days`, most money first."""
+        found = self._find(model, days)
+        return {**found, "anomalies": found["anomalies"][:limit]}
+
+    def _find(self, model: Model, days: int) -> Answer:
+        from stocktwin.analytics.anomaly import find_anomalies
+
+        with self._lock:
+            key = (model.snapshot.head, days)
+            if self._anomalies is not None:
+                known, when, answer = self._anomalies
+                if known == key or (known[1] == days and time.monotonic() - when < ANOMALY_SECONDS):
+                    return answer
+            found = find_anomalies(self._ledger.evidence(days), model.snapshot)
+            answer = plain(
+                {
+                    "anomalies": [entry.to_dict() | {"event_time": iso(entry.event_time)} for entry in found],
+                    "total": len(found),
+                    "days": days,
+                    "as_of": iso(model.snapshot.as_of),
+                }
+            )
+            self._anomalies = (key, time.monotonic(), answer)
+            return answer
+
+    # ---- recommendations
+
+    def recommend(self, model: Model, *, top: int, progress: Progress = silent) -> Answer:
+        """The `top` actions worth most, proved on the state of `model`, with what was decided about each."""
+        with self._lock:
+            proved = self._kept(model, top) or self._prove(model, top, progress)
+        return self._with_status(proved, top)
+
+    def shown(self, model: Model) -> Answer | None:
+        """The recommendations last proved, on whatever state, without proving anything; None when there are none."""
+        proved = self._proved or self._read()
+        if proved is None:
+            return None
+        fresh = proved["key"] == _key(model)
+        return {**self._with_status(proved, proved["top"]), "stale": not fresh}
+
+    def recommendation(self, model: Model, id: str) -> Answer:
+        """One of the current recommendations."""
+        for answer in (self.shown(model), None):
+            found = _find_id((answer or self.recommend(model, top=20))["recommendations"], id)
+            if found is not None:
+                return found
+        raise NotFoundError("open recommendation", id)
+
+    def decide(self, model: Model, id: str, decision: str, *, by: str, reason: str) -> Answer:
+        """Records a decision about a recommendation, together with what was recommended."""
+        from stocktwin.prescription.governance import check_decision
+
+        log = self._ledger.decisions()
+        found = self.recommendation(model, id)
+        record = {"id": id, "decision": decision, "by": by, "reason": reason}
+        check_decision(record, log)
+        seq = self._ledger.decide(plain({**record, "recommendation": found, "state_hash": model.snapshot.state_hash}))
+        return {**record, "seq": seq}
+
+    def _prove(self, model: Model, top: int, progress: Progress) -> Answer:
+        from stocktwin.prescription.recommend import recommend
+
+        result = recommend(
+            model.snapshot,
+            model.forecast,
+            model.lead_times,
+            model.compiled,
+            top=top,
+            seed=SEED,
+            decided=self._ledger.decisions(),
+            recent_transfers=self._ledger.recent_transfers(RECENT_TRANSFER_DAYS),
+            progress=progress,
+        )
+        self._proved = plain({**result.to_dict(), "key": _key(model), "top": top, "as_of": iso(model.snapshot.as_of)})
+        self._write(self._proved)
+        return self._proved
+
+    def _kept(self, model: Model, top: int) -> Answer | None:
+        for kept in (self._proved, self._read()):
+            if kept is not None and kept["key"] == _key(model) and kept["top"] >= top:
+                self._proved = kept
+                return kept
+        return None
+
+    def _with_status(self, proved: Answer, top: int) -> Answer:
+        from stocktwin.prescription.governance import status_of
+
+        log = self._ledger.decisions()
+        entries = [{**entry, "status": status_of(entry["id"], log)} for entry in proved["recommendations"][:top]]
+        rest = {name: value for name, value in proved.items() if name not in ("key", "top")}
+        return {**rest, "recommendations": entries}
+
+    def _read(self) -> Answer | None:
+        try:
+            kept = json.loads((self._settings.root / CACHE_FILE).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return kept if isinstance(kept, dict) and {"key", "top", "recommendations"} <= kept.keys() else None
+
+    def _write(self, proved: Answer) -> None:
+        path = self._settings.root / CACHE_FILE
+        partial = path.with_suffix(".partial")
+        partial.write_text(json.dumps(proved), encoding="utf-8")
+        partial.replace(path)
+
+
+def _key(model: Model) -> list[Any]:
+    """What a proof depends on: the state, the day, the holding rate."""
+    return [model.snapshot.state_hash, model.snapshot.as_of, model.holding_rate]
+
+
+def _find_id(entries: Sequence[Answer], id: str) -> Answer | None:
+    return next((entry for entry in entries if entry["id"] == id), None)

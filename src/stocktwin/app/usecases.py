@@ -1,0 +1,343 @@
+"""One method per question a user asks. Faces know this class and nothing below it; answers are plain JSON values."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from stocktwin.app.bootstrap import open_ledger, own
+from stocktwin.app.live import Changes
+from stocktwin.app.model import Model, ModelCache
+from stocktwin.app.owner import Ownership
+from stocktwin.app.settings import DEFAULT_SOURCE, Settings
+from stocktwin.domain.errors import NotFoundError, UsageError
+from stocktwin.domain.ports import Clock, Progress, WallClock, silent
+
+if TYPE_CHECKING:
+    from stocktwin.app.answers.advice import Adviser
+    from stocktwin.app.answers.grid import Grid
+    from stocktwin.ledger.ledger import Ledger
+
+INSIGHT_SECONDS_LIVE = 60.0
+"""A live server reuses forecasts this long; positions are always those of the last fact."""
+
+
+class TwinService:
+    """A twin that this process owns. All methods may be called from any thread."""
+
+    def __init__(self, settings: Settings, ledger: Ledger, ownership: Ownership | None = None) -> None:
+        self.settings = settings
+        self.ledger = ledger
+        self._ownership = ownership
+        self._writing = threading.RLock()
+        self._changes = Changes()
+        self._models = ModelCache(
+            lambda: ledger.snapshot(currency=settings.currency), lambda: ledger.head, settings.holding_rate
+        )
+        self._grid: tuple[Model, Grid] | None = None
+
+    @classmethod
+    def open(cls, root: Path, *, purpose: str = "command", clock: Clock | None = None) -> TwinService:
+        """Takes the twin's lock and opens it; BusyError when another process holds it, ConfigError naming the key."""
+        settings, ownership = own(root, purpose)
+        try:
+            return cls(settings, open_ledger(settings, clock or WallClock()), ownership)
+        except BaseException:
+            ownership.release()
+            raise
+
+    def close(self) -> None:
+        """Closes the ledger and gives the lock back."""
+        self.ledger.close()
+        if self._ownership is not None:
+            self._ownership.release()
+
+    def __enter__(self) -> TwinService:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    @property
+    def model(self) -> Model:
+        """Snapshot, forecasts, lead times and compiled network of the newest state."""
+        return self._models.current()
+
+    def go_live(self) -> None:
+        """Tells the service that it will answer for long: forecasts may be reused for a minute."""
+        self._models.insight_seconds = INSIGHT_SECONDS_LIVE
+
+    # ---- the ledger
+
+    def status(self) -> dict[str, Any]:
+        """What was delivered and what became of it, per source; the twin's clock and state hash."""
+        from stocktwin.app.answers.ledger import status
+
+        return status(self.ledger, self.settings)
+
+    def stock(
+        self,
+        item: str | None = None,
+        location: str | None = None,
+        at: str | None = None,
+        known_at: str | None = None,
+        book: str | None = None,
+        limit: int | None = None,
+    ) -> dict[str, Any]:
+        """On hand, at time `at`, as known at `known_at`, on the record or in one system's book."""
+        from stocktwin.app.answers.ledger import stock
+
+        return stock(
+            self.ledger,
+            self.settings.timezone,
+            item=item,
+            location=location,
+            at=at,
+            known_at=known_at,
+            book=book,
+            limit=limit,
+        )
+
+    def verify(self, progress: Progress = silent) -> dict[str, Any]:
+        """Every law of the ledger with its verdict."""
+        from stocktwin.app.answers.ledger import verify
+
+        progress(0, 0, "verifying")
+        return verify(self.ledger)
+
+    def quarantine(self, source: str | None = None, limit: int | None = None) -> dict[str, Any]:
+        """Rows that could not be taken, with place and reason."""
+        from stocktwin.app.answers.ledger import quarantine
+
+        return quarantine(self.ledger, source=source, limit=limit)
+
+    def decisions(self) -> dict[str, Any]:
+        """The decision log."""
+        from stocktwin.app.answers.ledger import decisions
+
+        return decisions(self.ledger)
+
+    # ---- taking facts in
+
+    def ingest(
+        self, folder: Path | None = None, *, source: str | None = None, progress: Progress = silent
+    ) -> dict[str, Any]:
+        """Takes in a folder, or every configured source that has one."""
+        from stocktwin.app.answers.intake import choose_source
+
+        if folder is not None:
+            return self._take([(choose_source(self.settings, folder, source), folder)], progress)
+        named = [(name, self.settings.folder_of(name)) for name in self.settings.sources if source in (None, name)]
+        folders = [(name, path) for name, path in named if path is not None]
+        if not folders:
+            raise UsageError("no source in twin.toml has a folder; say which folder to ingest")
+        return self._take(folders, progress)
+
+    def _take(self, folders: Sequence[tuple[str, Path]], progress: Progress) -> dict[str, Any]:
+        from stocktwin.app.answers.intake import Intake, take_folder
+
+        intake = Intake()
+        with self._writing:
+            before = self.ledger.head
+            for name, folder in folders:
+                take_folder(self.ledger, self.settings, name, folder, intake, progress)
+            answer = intake.answer(self.ledger, before)
+        self._changed(before)
+        return answer
+
+    def take_file(self, path: Path) -> dict[str, Any]:
+        """Takes in one file of the inbox."""
+        from stocktwin.app.answers.intake import Intake, take_file
+
+        intake = Intake()
+        with self._writing:
+            before = self.ledger.head
+            take_file(self.ledger, self.settings, path, intake)
+            answer = intake.answer(self.ledger, before)
+        self._changed(before)
+        return answer
+
+    def post_facts(self, lines: bytes | str, table: str | None = None, source: str = DEFAULT_SOURCE) -> dict[str, Any]:
+        """Takes in JSON lines: rows of one `table`, or each naming its own in a key `table`."""
+        from stocktwin.app.answers.intake import Intake, take_lines
+
+        intake = Intake()
+        with self._writing:
+            before = self.ledger.head
+            take_lines(self.ledger, self.settings, lines, table, source, intake)
+            answer = intake.answer(self.ledger, before)
+        self._changed(before)
+        return answer
+
+    def quarantine_replay(self, source: str | None = None) -> dict[str, Any]:
+        """Reads quarantined rows again under the mapping as it is now."""
+        from stocktwin.app.answers.intake import Intake, replay
+
+        intake = Intake()
+        with self._writing:
+            before = self.ledger.head
+            replay(self.ledger, self.settings, source, intake)
+            answer = intake.answer(self.ledger, before)
+        self._changed(before)
+        return answer
+
+    def export(self, folder: Path, *, form: str = "csv") -> dict[str, Any]:
+        """Writes every accepted fact back as an exchange folder."""
+        from stocktwin.app.answers.export import export
+
+        return export(self.ledger, folder, form)
+
+    # ---- analytics
+
+    def forecast(
+        self, item: str | None = None, location: str | None = None, horizon: int = 28, limit: int | None = None
+    ) -> dict[str, Any]:
+        """Demand ahead per item-location: the distribution of the sum over the horizon."""
+        from stocktwin.app.answers.outlook import forecast
+
+        return forecast(self.model, item=item, location=location, horizon=horizon, limit=limit)
+
+    def accuracy(self, horizon: int = 28, origins: int = 3) -> dict[str, Any]:
+        """Rolling-origin backtest beside the seasonal naive forecast."""
+        from stocktwin.app.answers.outlook import accuracy
+
+        return accuracy(self.model, horizon=horizon, origins=origins)
+
+    def arrivals(self, item: str | None = None, limit: int | None = None) -> dict[str, Any]:
+        """Arrival window of each open order line."""
+        from stocktwin.app.answers.outlook import arrivals
+
+        return arrivals(self.model, item=item, limit=limit)
+
+    def anomalies(self, days: int = 90, limit: int | None = None) -> dict[str, Any]:
+        """What looks wrong, most money first."""
+        return self._adviser.anomalies(self.model, days=days, limit=limit)
+
+    # ---- simulation and prescription
+
+    def scenarios(self) -> dict[str, Any]:
+        """The library and the twin's own scenarios."""
+        from stocktwin.app.answers.whatif import scenarios
+
+        return scenarios(self.settings.root)
+
+    def scenario_text(self, name: str) -> dict[str, Any]:
+        """A scenario as TOML."""
+        from stocktwin.app.answers.whatif import scenario_text
+
+        return scenario_text(self.settings.root, name)
+
+    def simulate(
+        self,
+        scenarios: Sequence[str | Mapping[str, Any]],
+        *,
+        replications: int | None = None,
+        horizon: int | None = None,
+        warmup: int = 0,
+        seed: int = 0,
+        progress: Progress = silent,
+    ) -> dict[str, Any]:
+        """Simulates scenarios beside the baseline, on the same luck."""
+        from stocktwin.app.answers.whatif import simulate_scenarios
+
+        return simulate_scenarios(
+            self.model,
+            self.settings.root,
+            scenarios,
+            replications=replications,
+            horizon=horizon,
+            warmup=warmup,
+            seed=seed,
+            progress=progress,
+        )
+
+    def recommend(self, top: int = 20, progress: Progress = silent) -> dict[str, Any]:
+        """Ranked actions with proven effect."""
+        return self._adviser.recommend(self.model, top=top, progress=progress)
+
+    def recommendation(self, id: str) -> dict[str, Any]:
+        """One recommendation, with its proof; NotFoundError when it is not among the current ones."""
+        return self._adviser.recommendation(self.model, id)
+
+    def decide(self, id: str, decision: str, *, by: str, reason: str = "") -> dict[str, Any]:
+        """Approves or rejects a recommendation, for good."""
+        with self._writing:
+            before = self.ledger.head
+            answer = self._adviser.decide(self.model, id, decision, by=by, reason=reason)
+        self._changed(before)
+        return answer
+
+    def approve(self, id: str, by: str, reason: str = "") -> dict[str, Any]:
+        """Approves a recommendation."""
+        return self.decide(id, "approve", by=by, reason=reason)
+
+    def reject(self, id: str, by: str, reason: str = "") -> dict[str, Any]:
+        """Rejects a recommendation."""
+        return self.decide(id, "reject", by=by, reason=reason)
+
+    @cached_property
+    def _adviser(self) -> Adviser:
+        from stocktwin.app.answers.advice import Adviser
+
+        return Adviser(self.settings, self.ledger)
+
+    # ---- screens
+
+    def overview(self) -> dict[str, Any]:
+        """KPIs and the map."""
+        from stocktwin.app.answers.overview import overview
+
+        model = self.model
+        found = self._adviser.anomalies(model, days=90)["total"]
+        return overview(self.settings, model, self.grid_columns_of(model), self._adviser.shown(model), found)
+
+    def grid_columns_of(self, model: Model) -> Grid:
+        """The immutable columns over which the grid pages, made once per state."""
+        from stocktwin.app.answers.grid import Grid
+
+        cached = self._grid
+        if cached is None or cached[0] is not model:
+            cached = self._grid = (model, Grid.of(model))
+        return cached[1]
+
+    def grid(self, **query: Any) -> dict[str, Any]:
+        """One page of item-locations; see `answers.grid.Grid.page`."""
+        return self.grid_columns_of(self.model).page(**query)
+
+    def grid_columns(self) -> list[str]:
+        """Columns that the grid can be sorted by."""
+        from stocktwin.app.answers.grid import SORTABLE
+
+        return list(SORTABLE)
+
+    def item_location(self, item: str, location: str) -> dict[str, Any]:
+        """Everything about one item at one location."""
+        from stocktwin.app.answers.item import item_location
+
+        model = self.model
+        return item_location(self.ledger, self.settings, model, self.grid_columns_of(model), self._adviser, item, location)
+
+    def item(self, item: str) -> dict[str, Any]:
+        """An item with its rows at all locations."""
+        model = self.model
+        if item not in model.snapshot.item_codes:
+            raise NotFoundError("item", item)
+        return self.grid_columns_of(model).item(item)
+
+    # ---- live
+
+    def version(self) -> int:
+        """Grows with every accepted change."""
+        return self._changes.version
+
+    def wait_for_change(self, version: int, timeout: float) -> int:
+        """Blocks until something has changed since `version`, at most `timeout` seconds; the version then."""
+        return self._changes.wait(version, timeout)
+
+    def _changed(self, before: int) -> None:
+        if self.ledger.head != before:
+            self._changes.announce()
