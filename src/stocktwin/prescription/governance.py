@@ -1,14 +1,20 @@
-"""Who decided what, when and why. Pure: `app` keeps the log (decisions are facts in the journal) and passes it in."""
+"""Who decided what, when and why. Pure: `app` keeps the log (decisions are facts in the journal) and passes it in.
+
+One entry of the log is a mapping as the journal keeps it: `id` (of the recommendation), `decision` (`approve` or
+`reject`), `by`, `reason`, `recommendation` (the whole of it as it was shown: the predicted effect that the realised one
+is measured against), and the journal's own `seq` and `recorded_at` (UTC microseconds).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final, TypeAlias
 
-from stocktwin.domain.calendar import MICROSECONDS_PER_DAY, format_instant
+from stocktwin.domain.calendar import format_instant
 from stocktwin.domain.errors import NotFoundError, UsageError
-from stocktwin.prescription.recommendation import Recommendation, Subject
+from stocktwin.prescription.recommendation import Subject
 
 APPROVE: Final = "approve"
 REJECT: Final = "reject"
@@ -20,110 +26,71 @@ REJECTED: Final = "rejected"
 GONE: Final = "gone"
 
 QUIET_DAYS: Final = 14
-"""A decided subject is not recommended again for this long."""
+"""A decided subject is not recommended again for this long; what was approved counts as promised."""
+
+Entry: TypeAlias = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Decision:
-    """One line of the decision log; never changed once written."""
+class Commitment:
+    """What a recent decision means for the next recommendations."""
 
-    recommendation_id: str
-    verdict: str
-    """`approve` or `reject`."""
-    by: str
-    reason: str
-    at: int
-    """UTC microseconds."""
     subject: Subject
-    quantity: int | None = None
-    """Atomic units, as approved."""
-    recommendation: Mapping[str, Any] = field(default_factory=dict)
-    """The whole recommendation as it was shown: the predicted effect that the realised one is measured against."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON values, as the journal keeps them."""
-        return {
-            "recommendation_id": self.recommendation_id,
-            "decision": self.verdict,
-            "status": status_word(self.verdict),
-            "by": self.by,
-            "reason": self.reason,
-            "at": self.at,
-            "time": format_instant(self.at),
-            "subject": self.subject.to_dict(),
-            "quantity_atomic": self.quantity,
-            "recommendation": dict(self.recommendation),
-        }
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Decision:
-        """The decision of `to_dict`; further keys (sequence number, record time) are ignored."""
-        return cls(
-            values["recommendation_id"],
-            values["decision"],
-            values["by"],
-            values.get("reason") or "",
-            values["at"],
-            Subject.from_dict(values["subject"]),
-            values.get("quantity_atomic"),
-            values.get("recommendation") or {},
-        )
+    approved: bool
+    quantity: int
+    """Atomic units of the approved action, 0 for none."""
+    day: int
 
 
-def status_word(verdict: str) -> str:
-    """What a recommendation is called after a verdict.
+def decision_on(recommendation_id: str, log: Iterable[Entry]) -> Entry | None:
+    """The decision taken on a recommendation, if one was (the first stands)."""
+    return next((entry for entry in log if entry.get("id") == recommendation_id), None)
 
-    >>> status_word("approve")
-    'approved'
+
+def status_of(recommendation_id: str, log: Iterable[Entry], current: Collection[str] | None = None) -> str:
+    """`open`, `approved` or `rejected`; `gone` when it is undecided and not among the ids in `current` (if given).
+
+    >>> status_of("a1", [{"id": "a1", "decision": "approve", "by": "Ana"}]), status_of("b2", []), status_of("b2", [], [])
+    ('approved', 'open', 'gone')
     """
-    return APPROVED if verdict == APPROVE else REJECTED
+    entry = decision_on(recommendation_id, log)
+    if entry is not None:
+        return _word(entry["decision"])
+    return OPEN if current is None or recommendation_id in current else GONE
 
 
-def decision_on(recommendation_id: str, log: Iterable[Decision]) -> Decision | None:
-    """The decision taken on a recommendation, if one was."""
-    return next((decision for decision in log if decision.recommendation_id == recommendation_id), None)
+def check_decision(record: Entry, log: Iterable[Entry], current: Collection[str] | None = None) -> None:
+    """Whether `record` (`id`, `decision`, `by`, `reason`) may be written into the log.
 
-
-def status(recommendation_id: str, log: Iterable[Decision], current: Iterable[Recommendation]) -> str:
-    """`open`, `approved`, `rejected`, or `gone` (not decided, and no longer recommended)."""
-    decided = decision_on(recommendation_id, log)
-    if decided is not None:
-        return status_word(decided.verdict)
-    return OPEN if any(one.id == recommendation_id for one in current) else GONE
-
-
-def decide(
-    recommendation_id: str,
-    verdict: str,
-    *,
-    by: str,
-    reason: str,
-    at: int,
-    current: Iterable[Recommendation],
-    log: Sequence[Decision],
-) -> Decision:
-    """The decision to write into the log.
-
-    Raises UsageError when the verdict is unknown, nobody signs or the recommendation has been decided already, and
-    NotFoundError when it is not (or no longer) recommended.
+    Raises UsageError when the verdict is unknown, nobody signs, or the recommendation has been decided already, and
+    NotFoundError when it is not among the ids in `current` (if given): reality moved on.
     """
+    name, verdict, by = record["id"], record["decision"], record.get("by")
     if verdict not in VERDICTS:
         raise UsageError(f"a recommendation is approved or rejected, not {verdict!r}")
-    if not by.strip():
-        raise UsageError(f"who decides? {verdict} {recommendation_id} needs a name, got {by!r}")
-    before = decision_on(recommendation_id, log)
+    if not isinstance(by, str) or not by.strip():
+        raise UsageError(f"who decides? to {verdict} {name} needs a name, got {by!r}")
+    before = decision_on(name, log)
     if before is not None:
-        word, when = status_word(before.verdict), format_instant(before.at)
-        raise UsageError(f"recommendation {recommendation_id} was {word} by {before.by} at {when} already")
-    found = next((one for one in current if one.id == recommendation_id), None)
-    if found is None:
-        raise NotFoundError("open recommendation (it may be gone since the stock has changed)", recommendation_id)
-    return Decision(
-        recommendation_id, verdict, by.strip(), reason.strip(), at, found.subject, found.quantity, found.to_dict()
-    )
+        when = before.get("recorded_at")
+        at = f" at {format_instant(when)}" if isinstance(when, int) else ""
+        raise UsageError(f"recommendation {name} was {_word(before['decision'])} by {before['by']}{at} already")
+    if current is not None and name not in current:
+        raise NotFoundError("open recommendation (it is gone since the stock has changed)", name)
 
 
-def recent(log: Iterable[Decision], as_of: int, days: int = QUIET_DAYS) -> tuple[Decision, ...]:
-    """The decisions of the last `days` days: what `recommend` does not propose again, and what it counts as promised."""
-    since = as_of - days * MICROSECONDS_PER_DAY
-    return tuple(decision for decision in log if decision.at >= since)
+def recent(log: Iterable[Entry], today: int, days: int = QUIET_DAYS) -> tuple[Commitment, ...]:
+    """The decisions on recommendations made for the last `days` days of the twin (`today`: days since 1970)."""
+    found = (_commitment(entry) for entry in log if entry.get("recommendation"))
+    return tuple(one for one in found if 0 <= today - one.day <= days)
+
+
+def _commitment(entry: Entry) -> Commitment:
+    shown = entry["recommendation"]
+    exact = Decimal(str(shown.get("quantity") or 0)).scaleb(int(shown.get("scale") or 0))
+    approved = entry["decision"] == APPROVE
+    return Commitment(Subject.from_dict(shown), approved, int(exact) if approved else 0, int(shown["day"]))
+
+
+def _word(verdict: str) -> str:
+    return APPROVED if verdict == APPROVE else REJECTED

@@ -150,7 +150,7 @@ class Recommendation:
     missing: tuple[str, ...] = ()
     """Fields whose absence made the value null, e.g. `unit_cost`."""
     details: Mapping[str, Any] = field(default_factory=dict)
-    """Evidence of the kind's own, JSON values: surplus and target of a donor, critical ratio, policy before and after."""
+    """Evidence of the kind's own, JSON values: a donor's surplus and target, the ratio behind a safety stock …"""
 
     @property
     def id(self) -> str:
@@ -179,8 +179,10 @@ class Recommendation:
         return {
             "id": self.id,
             **self.subject.to_dict(),
+            "day": self.day,
             "quantity": self._exact(self.quantity),
             "unit": self.unit,
+            "scale": self.scale,
             "current": self._exact(self.current),
             "proposed": self._exact(self.proposed),
             "from_date": self.from_date,
