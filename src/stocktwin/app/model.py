@@ -1,4 +1,4 @@
-"""What follows from one snapshot: forecast, lead times, arrivals, compiled network; each computed when first asked for."""
+"""What follows from one snapshot: forecast, lead times, arrivals, compiled network; each made when first asked for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One owner at a time: an OS lock in the twin's folder (a kill releases it) and the socket on which the owner listens."""
+"""One owner at a time: an OS lock in the twin's folder (a kill releases it) and the socket the owner listens on."""
 
 from __future__ import annotations
 
@@ -56,7 +56,9 @@ class Ownership:
     def __enter__(self) -> Ownership:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.release()
 
 

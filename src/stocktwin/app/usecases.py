@@ -59,7 +59,9 @@ class TwinService:
     def __enter__(self) -> TwinService:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     @property
@@ -120,6 +122,12 @@ class TwinService:
         from stocktwin.app.answers.ledger import decisions
 
         return decisions(self.ledger)
+
+    def reconcile(self, limit: int | None = None) -> dict[str, Any]:
+        """Item-locations whose books disagree, most money first."""
+        from stocktwin.app.answers.discrepancies import reconcile
+
+        return reconcile(self.ledger, self.model, limit)
 
     # ---- taking facts in
 
@@ -319,7 +327,9 @@ class TwinService:
         from stocktwin.app.answers.item import item_location
 
         model = self.model
-        return item_location(self.ledger, self.settings, model, self.grid_columns_of(model), self._adviser, item, location)
+        return item_location(
+            self.ledger, self.settings, model, self.grid_columns_of(model), self._adviser, item, location
+        )
 
     def item(self, item: str) -> dict[str, Any]:
         """An item with its rows at all locations."""

@@ -1,14 +1,14 @@
 """One exception tree. Bad data never raises: it becomes a finding. These are for bad use and a bad environment.
 
-    StocktwinError                 exit code
-    ├── UsageError                 2   the caller asked for something wrong; the message names the offending value
-    │   ├── ConfigError            2   twin.toml: names the key
-    │   ├── ScenarioError          2   a scenario file: names the key
-    │   └── NotFoundError          2   an item, location, recommendation … that is not there
-    ├── CheckFailed                1   a check that was asked for (verify) found a broken law
-    ├── JournalDamaged             1   the authority itself is broken; names the batch
-    └── EnvironmentFault           3   the machine: a missing file permission, a port in use
-        └── BusyError              3   another process owns the twin; names it
+StocktwinError                 exit code
+├── UsageError                 2   the caller asked for something wrong; the message names the offending value
+│   ├── ConfigError            2   twin.toml: names the key
+│   ├── ScenarioError          2   a scenario file: names the key
+│   └── NotFoundError          2   an item, location, recommendation … that is not there
+├── CheckFailed                1   a check that was asked for (verify) found a broken law
+├── JournalDamaged             1   the authority itself is broken; names the batch
+└── EnvironmentFault           3   the machine: a missing file permission, a port in use
+    └── BusyError              3   another process owns the twin; names it
 """
 
 from __future__ import annotations

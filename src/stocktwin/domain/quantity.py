@@ -73,7 +73,7 @@ def to_atomic(quantity: Decimal, factor: Fraction, scale: int) -> int:
     exact = Fraction(quantity) * factor * 10**scale
     if exact.denominator != 1:
         raise ValueError(f"{quantity} is not a whole number of atomic units (scale {scale})")
-    return exact.numerator
+    return int(exact)
 
 
 def from_atomic(atomic: int, scale: int) -> int | str:

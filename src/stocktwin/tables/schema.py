@@ -163,8 +163,13 @@ _TABLES: Final = (
             _text("category", "family or group"),
             _id("gtin", "GS1 trade item number"),
             _id("unit", "base unit; `each` when empty"),
-            Column("scale", ColumnType.INTEGER, "decimal places of the base unit; fixed when the item is created",
-                   minimum=0, maximum=6),
+            Column(
+                "scale",
+                ColumnType.INTEGER,
+                "decimal places of the base unit; fixed when the item is created",
+                minimum=0,
+                maximum=6,
+            ),
             _decimal("unit_cost", "cost of one base unit"),
             _decimal("unit_price", "selling price of one base unit"),
             _id("currency", "currency of cost and price; the twin's when empty"),
@@ -488,7 +493,7 @@ _TABLES: Final = (
 TABLES: Final[dict[str, Table]] = {table.name: table for table in _TABLES}
 """The exchange tables by name, in the order in which a folder is read (master data first)."""
 
-MASTER_TABLES: Final = ("items", "units", "locations", "lanes", "sourcing", "policies", "demand", "crossref", "calendars",
-                        "shelf_life_rules", "bom", "substitutes", "price_breaks", "fx")  # fmt: skip
+FACT_TABLES: Final = ("movements", "observations", "orders", "shipments", "positions", "signals")
+MASTER_TABLES: Final = tuple(name for name in TABLES if name not in FACT_TABLES)
 EVENT_TABLES: Final = ("movements", "observations")
 FLOW_TABLES: Final = ("orders", "shipments", "positions", "signals")

@@ -1,4 +1,4 @@
-"""Anomalies, recommendations and decisions. Proving recommendations takes seconds, so the last answer is kept, in memory
+"""Anomalies, recommendations and decisions. Proving takes seconds, so the last answer is kept, in memory
 and beside the twin, under the state it was proved on."""
 
 from __future__ import annotations

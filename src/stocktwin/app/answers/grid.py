@@ -115,7 +115,9 @@ class Grid:
         if code < 0:
             raise NotFoundError("item", item_id)
         rows = np.flatnonzero(snapshot.item == code)
-        master = {name: value for name, value in snapshot.items.slice(code, 1).to_pylist()[0].items() if value is not None}
+        master = {
+            name: value for name, value in snapshot.items.slice(code, 1).to_pylist()[0].items() if value is not None
+        }
         return {"item": master, "rows": [self.row(int(row)) for row in rows]}
 
     def _order(self, sort: str, descending: bool) -> npt.NDArray[np.int64]:

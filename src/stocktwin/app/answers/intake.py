@@ -75,7 +75,9 @@ def choose_source(settings: Settings, folder: Path, source: str | None) -> str:
 
 
 def _maps_any(maps: object, files: Iterable[str]) -> bool:
-    patterns = [str(entry.get("file", "")) for entry in maps if isinstance(entry, dict)] if isinstance(maps, list) else []
+    patterns = (
+        [str(entry.get("file", "")) for entry in maps if isinstance(entry, dict)] if isinstance(maps, list) else []
+    )
     return any(fnmatch(name, pattern) for name in files for pattern in patterns)
 
 
@@ -114,7 +116,9 @@ def take_folder(
 def _known(ledger: Ledger, settings: Settings, source: str) -> dict[str, Any]:
     """What the twin knows that reading a source needs: its places' time zones and other systems' names for things."""
     locations = ledger.current("locations")
-    zones = dict(zip(locations.column("location_id").to_pylist(), locations.column("timezone").to_pylist(), strict=True))
+    zones = dict(
+        zip(locations.column("location_id").to_pylist(), locations.column("timezone").to_pylist(), strict=True)
+    )
     names = ledger.current("crossref").to_pylist()
     return {
         "location_timezones": {place: zone for place, zone in zones.items() if zone},

@@ -25,7 +25,13 @@ def scenarios(root: Path) -> dict[str, Any]:
     for path in sorted((root / "scenarios").glob("*.toml")):
         scenario = load_scenario(path)
         known.append(
-            {"name": path.stem, "title": scenario.name, "description": scenario.description, "source": "twin", "parameters": {}}
+            {
+                "name": path.stem,
+                "title": scenario.name,
+                "description": scenario.description,
+                "source": "twin",
+                "parameters": {},
+            }
         )
     return plain({"scenarios": known})
 

@@ -98,6 +98,14 @@ def quarantine_replay(run: Session, source: str | None) -> None:
 
 
 @cli.command()
+@LIMIT
+@session
+def reconcile(run: Session, limit: int | None) -> None:
+    """Where the systems' books differ from the record, most money first."""
+    run.show(run.twin.reconcile(limit=limit), render.reconcile)
+
+
+@cli.command()
 @click.option("--item", help="Only this item.")
 @click.option("--location", help="Only this location.")
 @click.option("--horizon", type=click.IntRange(1, 730), default=28, show_default=True, help="Days ahead.")

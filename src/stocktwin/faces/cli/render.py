@@ -57,7 +57,8 @@ def new(answer: Answer) -> str:
     """A new twin."""
     return (
         f"Made a twin in {answer['twin']}.\n"
-        f"Next: edit {answer['settings']} if your data needs a mapping, then `stocktwin --twin {answer['twin']} ingest FOLDER`."
+        f"Next: edit {answer['settings']} if your data needs a mapping, "
+        f"then `stocktwin --twin {answer['twin']} ingest FOLDER`."
     )
 
 
@@ -96,7 +97,9 @@ def status(answer: Answer) -> str:
 def verify(answer: Answer) -> str:
     """Each law and its verdict."""
     width = max(len(law["law"]) for law in answer["laws"])
-    lines = [f"{'holds ' if law['ok'] else 'BROKEN'}  {law['law'].ljust(width)}  {law['detail']}" for law in answer["laws"]]
+    lines = [
+        f"{'holds ' if law['ok'] else 'BROKEN'}  {law['law'].ljust(width)}  {law['detail']}" for law in answer["laws"]
+    ]
     return "\n".join(
         [*lines, f"conservation residual {answer['conservation_residual']}, state hash {answer['state_hash']}"]
     )
@@ -117,6 +120,18 @@ def quarantine(answer: Answer) -> str:
     if not answer["rows"]:
         return "nothing is quarantined"
     return table(answer["rows"], ("quarantine_id", "state", "file", "line", "row", "column", "value", "reason"))
+
+
+def reconcile(answer: Answer) -> str:
+    """Books side by side where they differ."""
+    if not answer["rows"]:
+        return "all books agree with the record"
+    rows = [
+        {**row, **{f"book {system}": row["books"].get(system) for system in answer["systems"]}}
+        for row in answer["rows"]
+    ]
+    columns = ("item_id", "location_id", "record", *(f"book {system}" for system in answer["systems"]), "value")
+    return f"{answer['total']:,} item-locations differ\n" + table(rows, columns)
 
 
 def forecast(answer: Answer) -> str:
@@ -175,7 +190,10 @@ def simulation(answer: Answer) -> str:
         for name in KPI_ORDER:
             row = {"kpi": name, "baseline": _mean(base[name])}
             if "kpis" in scenario:
-                row |= {"scenario": _mean(scenario["kpis"][name]), "difference": _interval(scenario["difference"][name])}
+                row |= {
+                    "scenario": _mean(scenario["kpis"][name]),
+                    "difference": _interval(scenario["difference"][name]),
+                }
             else:
                 row |= {"standard error": base[name] and base[name]["se"]}
             rows.append(row)

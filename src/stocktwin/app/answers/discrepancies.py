@@ -1,0 +1,35 @@
+"""Where the systems' books differ from the record."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from stocktwin.app.answers.values import exact, number
+from stocktwin.reconcile.books import compare_books, on_hand_by_pair
+
+if TYPE_CHECKING:
+    from stocktwin.app.model import Model
+    from stocktwin.ledger.ledger import Ledger
+
+
+def reconcile(ledger: Ledger, model: Model, limit: int | None) -> dict[str, Any]:
+    """Item-locations whose books disagree, most money first."""
+    items = model.snapshot.items
+    scale = dict(zip(items.column("item_id").to_pylist(), model.snapshot.scale().tolist(), strict=True))
+    costs = dict(zip(items.column("item_id").to_pylist(), items.column("unit_cost").to_pylist(), strict=True))
+    atomic = {item: None if cost is None else float(cost) / 10 ** scale[item] for item, cost in costs.items()}
+    systems = [source["system"] for source in ledger.status()["sources"] if source["last_event_time"] is not None]
+    books = {system: on_hand_by_pair(ledger.balances(book=system).to_pylist()) for system in systems}
+    found = compare_books(on_hand_by_pair(ledger.balances().to_pylist()), books, atomic)
+    rows = [
+        {
+            "item_id": one.item_id,
+            "location_id": one.location_id,
+            "record": exact(one.record, scale[one.item_id]),
+            "books": {system: exact(quantity, scale[one.item_id]) for system, quantity in one.books.items()},
+            "difference": exact(one.difference, scale[one.item_id]),
+            "value": number(one.value),
+        }
+        for one in found[:limit]
+    ]
+    return {"rows": rows, "total": len(found), "systems": systems}
