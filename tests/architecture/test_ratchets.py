@@ -110,13 +110,3 @@ def test_nothing_is_unfinished(root: Path) -> None:
         if any(word in line for word in (*UNFINISHED, "NotImplementedError"))
     ]
     assert found == []
-
-
-def test_the_package_imports_no_data_frames_below_its_faces(modules: Modules) -> None:
-    found = {
-        f"{name}:{line}"
-        for name, tree in modules.items()
-        for module, line in imported(tree)
-        if module in ("pandas", "polars") and not name.startswith(("faces/", "app/"))
-    }
-    assert found == set()
