@@ -1,0 +1,94 @@
+"""What a batch carries: facts and rejected rows as two zstd-compressed Arrow streams, one after the other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.ipc
+
+from stocktwin.domain.errors import JournalDamaged
+from stocktwin.ledger.journal.protocol import SCHEMA_VERSION
+from stocktwin.tables.batch import REJECTED_SCHEMA, Delivery
+from stocktwin.tables.schema import TABLES
+
+MAX_ROWS: Final = 100_000
+MAX_BYTES: Final = 8 * 1024 * 1024
+POSITIONS: Final = 1_000_000
+"""Positions a batch may have: `quarantine_id = seq × 10⁶ + position`, rejected rows from `FIRST_REJECTED` on."""
+FIRST_REJECTED: Final = 500_000
+
+Upcaster = Callable[[str, pa.Table], pa.Table]
+UPCASTERS: Final[Mapping[int, Upcaster]] = {}
+"""Schema version → pure function (table name, facts) that lifts facts of that version to the next one."""
+
+
+def encode(facts: pa.Table, rejected: pa.Table) -> bytes:
+    """The blob of some facts and rejected rows; the same rows give the same bytes."""
+    sink = pa.BufferOutputStream()
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    for table in (facts, rejected):
+        with pa.ipc.new_stream(sink, table.schema, options=options) as writer:
+            writer.write_table(table.combine_chunks())
+    return bytes(sink.getvalue())
+
+
+def decode(data: bytes, table: str, version: int = SCHEMA_VERSION, where: str = "blob") -> tuple[pa.Table, pa.Table]:
+    """Facts, lifted to the schema of today, and rejected rows. `JournalDamaged` when it cannot be read."""
+    try:
+        reader = pa.BufferReader(data)
+        facts, rejected = (pa.ipc.open_stream(reader).read_all() for _ in range(2))
+    except (pa.ArrowInvalid, OSError) as error:
+        raise JournalDamaged(f"{where}: cannot be read: {error}") from None
+    for step in range(version, SCHEMA_VERSION):
+        facts = UPCASTERS[step](table, facts)
+    return facts, rejected
+
+
+def conform(table: str, facts: pa.Table) -> pa.Table:
+    """Facts in the canonical schema, plus `_line` (line in a text file) where the reader knows it.
+
+    Columns that are absent become null; columns beyond the schema are dropped. Raises pa.ArrowInvalid on other types.
+    """
+    schema = TABLES[table].arrow_schema()
+    fields = [*schema, pa.field("_line", pa.int64())] if "_line" in facts.column_names else list(schema)
+    columns = [
+        facts.column(field.name).cast(field.type) if field.name in facts.column_names else _nulls(facts, field)
+        for field in fields
+    ]
+    return pa.Table.from_arrays(columns, schema=pa.schema(fields))
+
+
+def _nulls(facts: pa.Table, field: pa.Field) -> pa.Array:
+    return pa.nulls(facts.num_rows, field.type)
+
+
+def split(delivery: Delivery) -> Iterator[tuple[Delivery, bytes]]:
+    """A delivery as pieces of at most 100,000 rows and 8 MiB, each with its blob; the last carries the cursor, the
+    first the replays."""
+    data = encode(delivery.facts, delivery.rejected)
+    rows = delivery.facts.num_rows + delivery.rejected.num_rows
+    if rows <= 1 or (rows <= MAX_ROWS and len(data) <= MAX_BYTES):
+        yield delivery, data
+        return
+    facts = _cut(delivery.facts, (delivery.facts.num_rows + 1) // 2)
+    rejected = _cut(delivery.rejected, delivery.rejected.num_rows // 2)
+    yield from split(replace(delivery, facts=facts[0], rejected=rejected[0], cursor=""))
+    yield from split(replace(delivery, facts=facts[1], rejected=rejected[1], replays=()))
+
+
+def _cut(table: pa.Table, at: int) -> tuple[pa.Table, pa.Table]:
+    return table.slice(0, at), table.slice(at)
+
+
+def no_rejected() -> pa.Table:
+    """An empty table of rejected rows."""
+    return REJECTED_SCHEMA.empty_table()
+
+
+def encode_json(value: Mapping[str, Any]) -> bytes:
+    """Canonical JSON of a rule set or decision."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

@@ -1,0 +1,154 @@
+"""The journal: an append-only, hash-chained sequence of batches, the only thing of a twin that must survive.
+
+    hash(n) = SHA-256(hash(n − 1) ‖ canonical JSON of header n)
+
+The header holds the SHA-256 of the batch's blob, so an edited, removed or reordered batch breaks the chain; blobs lie
+apart, so that retention can later replace one without touching the chain.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Protocol
+
+GENESIS = "0" * 64
+"""The hash before the first batch."""
+SCHEMA_VERSION = 1
+"""Version of the columns inside blobs; `blob.UPCASTERS` lifts older ones."""
+
+FACTS, RULES, DECISION = "facts", "rules", "decision"
+
+
+@dataclass(frozen=True)
+class BatchHeader:
+    """What the chain covers of one batch. Instants are UTC microseconds; `seq` is 1 for the first batch."""
+
+    kind: str
+    """`facts`, `rules` or `decision`."""
+    record_time: int
+    """When the twin learned it; never goes backwards along the journal."""
+    seq: int = 0
+    table: str = ""
+    source: str = ""
+    system: str = ""
+    file: str = ""
+    cursor: str = ""
+    """How far the source has been read once this batch is in (empty: says nothing)."""
+    raw_digest: str = ""
+    """SHA-256 of the raw file."""
+    facts: int = 0
+    rejected: int = 0
+    schema_version: int = SCHEMA_VERSION
+    rules: str = ""
+    """Digest of the rules in force."""
+    replays: tuple[int, ...] = ()
+    """Quarantine ids that this batch settles."""
+    same_as: int = 0
+    """A batch that brought exactly the same bytes before; this one then has no blob of its own. 0: none."""
+    blob: str = ""
+    """SHA-256 of the blob, of the earlier batch's where `same_as` is set."""
+
+    @property
+    def delivered(self) -> int:
+        """Rows that were delivered: facts and rejected ones."""
+        return self.facts + self.rejected
+
+    def canonical(self) -> str:
+        """The JSON text that is hashed: sorted keys, no spaces."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+    @classmethod
+    def parse(cls, text: str) -> BatchHeader:
+        """The header of `canonical`; keys that this version does not know are an error of the caller (ValueError)."""
+        raw = json.loads(text)
+        unknown = set(raw) - {field.name for field in fields(cls)}
+        if unknown:
+            raise ValueError(f"batch header with unknown keys {sorted(unknown)}")
+        return cls(**{**raw, "replays": tuple(raw.get("replays", ()))})
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A header in the chain. `text` is the header exactly as stored."""
+
+    header: BatchHeader
+    text: str
+    prev_hash: str
+    hash: str
+
+    @property
+    def seq(self) -> int:
+        """Its number, 1 for the first."""
+        return self.header.seq
+
+
+def digest(data: bytes) -> str:
+    """SHA-256 as 64 hex digits.
+
+    >>> digest(b"")[:8]
+    'e3b0c442'
+    """
+    return hashlib.sha256(data).hexdigest()
+
+
+def chain_hash(prev_hash: str, text: str) -> str:
+    """The hash of the batch whose header's canonical JSON is `text`."""
+    return digest(bytes.fromhex(prev_hash) + text.encode())
+
+
+def seal(drafts: Sequence[BatchHeader], previous: Batch | None) -> list[Batch]:
+    """Numbers and chains new headers after `previous`; record times that went backwards are lifted to it.
+
+    >>> one, two = seal([BatchHeader("rules", 5), BatchHeader("rules", 3)], None)
+    >>> one.seq, two.seq, two.header.record_time, two.prev_hash == one.hash
+    (1, 2, 5, True)
+    """
+    sealed: list[Batch] = []
+    for draft in drafts:
+        seq = previous.seq + 1 if previous else 1
+        record_time = max(draft.record_time, previous.header.record_time) if previous else draft.record_time
+        prev_hash = previous.hash if previous else GENESIS
+        header = replace(draft, seq=seq, record_time=record_time)
+        text = header.canonical()
+        previous = Batch(header, text, prev_hash, chain_hash(prev_hash, text))
+        sealed.append(previous)
+    return sealed
+
+
+class Journal(Protocol):
+    """What the ledger asks of a journal. One writer at a time; any number of readers."""
+
+    def append(self, drafts: Sequence[tuple[BatchHeader, bytes | None]]) -> list[Batch]:
+        """Appends batches, their blobs and their cursors in one durable commit: all of them or none."""
+        ...
+
+    def head(self) -> Batch | None:
+        """The last batch."""
+        ...
+
+    def batch(self, seq: int) -> Batch | None:
+        """One batch."""
+        ...
+
+    def batches(self, after: int = 0) -> Iterator[Batch]:
+        """Batches with a greater number, in order."""
+        ...
+
+    def blob(self, seq: int) -> bytes | None:
+        """The blob of a batch; None when it has none of its own."""
+        ...
+
+    def with_blob(self, blob: str) -> list[Batch]:
+        """Batches whose own blob has this SHA-256."""
+        ...
+
+    def cursors(self) -> dict[tuple[str, str], str]:
+        """(source, file) → how far it has been read."""
+        ...
+
+    def close(self) -> None:
+        """Gives files back."""
+        ...
