@@ -13,6 +13,7 @@ POLL_SECONDS = 0.5
 SETTLED_SECONDS = 0.4
 """A file whose size has not changed for so long is taken to be whole."""
 TAKEN = "taken"
+REFUSED = "refused"
 SUFFIXES = (".csv", ".parquet", ".jsonl")
 
 
@@ -42,8 +43,8 @@ class Changes:
 
 
 class Inbox:
-    """Watches a folder: each file that has settled is taken in, then moved to `taken/` (a crash in between only makes
-    duplicates, which have no effect)."""
+    """Watches a folder: each file that has settled is taken in, then moved to `taken/`, or to `refused/` when it
+    could not be read at all (a crash in between only makes duplicates, which have no effect)."""
 
     def __init__(self, folder: Path, take: Callable[[Path], None], report: Callable[[str], None]) -> None:
         self._folder, self._take, self._report = folder, take, report
@@ -82,15 +83,16 @@ class Inbox:
         return ready
 
     def _take_one(self, path: Path) -> None:
+        target = TAKEN
         try:
             self._take(path)
         except StocktwinError as error:
             self._report(f"inbox: {path.name}: {error}")
+            target = REFUSED
         except Exception as error:  # a defect must not end the watch; the file stays for a second look
             self._report(f"inbox: {path.name}: {type(error).__name__}: {error}")
             self._seen[path] = (path.stat().st_size, path.stat().st_mtime_ns, float("inf"))
             return
         self._seen.pop(path, None)
-        target = self._folder / TAKEN
-        target.mkdir(exist_ok=True)
-        path.replace(target / f"{time.time_ns()}-{path.name}")
+        (self._folder / target).mkdir(exist_ok=True)
+        path.replace(self._folder / target / f"{time.time_ns()}-{path.name}")
