@@ -50,7 +50,8 @@ def decision_on(recommendation_id: str, log: Iterable[Entry]) -> Entry | None:
 def status_of(recommendation_id: str, log: Iterable[Entry], current: Collection[str] | None = None) -> str:
     """`open`, `approved` or `rejected`; `gone` when it is undecided and not among the ids in `current` (if given).
 
-    >>> status_of("a1", [{"id": "a1", "decision": "approve", "by": "Ana"}]), status_of("b2", []), status_of("b2", [], [])
+    >>> log = [{"id": "a1", "decision": "approve", "by": "Ana"}]
+    >>> status_of("a1", log), status_of("b2", log), status_of("b2", log, current=[])
     ('approved', 'open', 'gone')
     """
     entry = decision_on(recommendation_id, log)
