@@ -15,9 +15,9 @@ A folder of CSV (`.csv`) or Parquet (`.parquet`) files, one of each name, any su
 neutral way into the twin, and what every importer maps to. `stocktwin ingest FOLDER` takes it in, `stocktwin export`
 writes it back.
 
-**Reading rules.** A CSV file is UTF-8 with a header line and a comma between fields. Decimals use a point. A column that
-is not listed is kept as an attribute of its row. An empty field is a missing value, never zero and never an empty text.
-A row that cannot be read becomes a finding with file, line, column and value; the rest of the file is taken.
+**Reading rules.** A CSV file is UTF-8 with a header line and a comma between fields. Decimals use a point. A column
+that is not listed is kept as an attribute of its row. An empty field is a missing value, never zero and never an empty
+text. A row that cannot be read becomes a finding with file, line, column and value; the rest of the file is taken.
 
 **Time.** An instant is ISO 8601 with an offset, or without one and then local to the location's `timezone` (else to the
 twin's). A date without a time is its first instant.
