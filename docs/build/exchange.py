@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stocktwin.tables.schema import EVENT_TABLES, FLOW_TABLES, MASTER_TABLES, TABLES, Column, ColumnType, Table
+from stocktwin.tables.schema import FACT_TABLES, MASTER_TABLES, TABLES, Column, ColumnType, Table
 
 INTRODUCTION = """\
 # The exchange format
@@ -64,8 +64,7 @@ TYPES = {
 
 GROUPS = (
     ("Master data", "What the network is made of.", MASTER_TABLES),
-    ("Events", "What happened, and what was seen.", EVENT_TABLES),
-    ("Flows", "What is promised, under way, or driving demand.", FLOW_TABLES),
+    ("Facts", "What happened, what was seen, and what is promised or under way.", FACT_TABLES),
 )
 
 

@@ -15,11 +15,3 @@ def test_every_public_name_is_there_and_says_what_it_is() -> None:
         value = getattr(stocktwin, name)
         assert value is not None
         assert isinstance(value, str) or (value.__doc__ or "").strip(), name
-
-
-def test_nothing_else_is_public() -> None:
-    assert {name for name in dir(stocktwin) if not name.startswith("_")} <= {
-        *stocktwin.__all__,
-        *("domain", "kernels", "tables", "ledger", "ingest", "world", "reconcile", "analytics", "simulation"),
-        *("prescription", "scaleout", "app", "faces", "annotations"),
-    }

@@ -6,7 +6,7 @@ import runpy
 from pathlib import Path
 
 from stocktwin.domain.identity import VIRTUAL_LOCATIONS
-from stocktwin.tables.schema import EVENT_TABLES, FLOW_TABLES, MASTER_TABLES, MOVEMENT_KINDS, TABLES
+from stocktwin.tables.schema import FACT_TABLES, MASTER_TABLES, MOVEMENT_KINDS, TABLES
 
 
 def test_the_page_is_the_rendering_of_the_tables(root: Path) -> None:
@@ -16,7 +16,7 @@ def test_the_page_is_the_rendering_of_the_tables(root: Path) -> None:
 
 
 def test_every_table_column_kind_and_virtual_account_is_on_the_page(root: Path) -> None:
-    assert set(TABLES) == {*MASTER_TABLES, *EVENT_TABLES, *FLOW_TABLES}
+    assert set(TABLES) == {*MASTER_TABLES, *FACT_TABLES}
     page = (root / "docs" / "exchange.md").read_text(encoding="utf-8")
     for table in TABLES.values():
         section = page.split(f"\n### {table.name}\n")[1].split("\n## ")[0].split("\n### ")[0]
