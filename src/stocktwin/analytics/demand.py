@@ -65,6 +65,10 @@ class DemandForecast:
     def __len__(self) -> int:
         return len(self.level)
 
+    def basis_name(self, row: int) -> str:
+        """What the forecast of a row rests on, in a word of `BASES`."""
+        return BASES[int(self.basis[row])]
+
     def mean(self, rows: Rows, days: npt.ArrayLike) -> Floats:
         """[rows, days] mean demand on each of `days` (days since 1970-01-01)."""
         weekday = (np.asarray(days, np.int64) + 3) % 7
@@ -125,8 +129,8 @@ def fit_demand(snapshot: Snapshot, *, horizon_days: int = 90) -> DemandForecast:
     """The demand of every item-location of a snapshot, day 0 being the day after `snapshot.today`.
 
     Histories shorter than four weeks are shrunk to the mean of their category and location (`pooled`), with a wide
-    level uncertainty; without any sale there is no demand (`none`); a `demand` row holds exactly (`declared`): no weekday
-    shape, no uncertainty of the level. UsageError where the horizon is not positive.
+    level uncertainty; without any sale there is no demand (`none`); a `demand` row holds exactly (`declared`): no
+    weekday shape, no uncertainty of the level. UsageError where the horizon is not positive.
     """
     return fit_at(snapshot, snapshot.today + 1, horizon_days)
 
