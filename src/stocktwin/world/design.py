@@ -1,0 +1,169 @@
+"""What the firm planned before the year began: sources, policies with human errors, opening stock; and what it did not
+plan: how demand will grow or shrink in each region.
+
+Row of every array: item × number of DCs + DC.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from stocktwin.world.catalogue import INTERMITTENT, LUMPY, TRENDING, Catalogue
+from stocktwin.world.draws import Draws
+from stocktwin.world.goods import FAMILIES
+from stocktwin.world.places import DCS, DOMESTIC, SUPPLIERS, supply_lane
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+
+SAFETY_FACTOR: Final = (2.05, 1.64, 1.28)
+"""Standard normal quantile planned for, by criticality: 98 %, 95 %, 90 %."""
+SERVICE_TARGET: Final = (0.98, 0.95, 0.90)
+OVERSEAS_REVIEW_DAYS: Final = 7
+ORDER_COST: Final = (45.0, 120.0)
+"""Of an order line: domestic, overseas."""
+HOLDING_RATE: Final = 0.20
+GENEROUS, CARELESS = 0.09, 0.11
+"""Shares of the settings that are far too high and far too low."""
+
+
+@dataclass(frozen=True)
+class Design:
+    """The plan as columns over item-locations, quantities atomic."""
+
+    items: Catalogue
+    item: Ints
+    dc: Ints
+    share: Floats
+    """This DC's part of the item's national demand at the start."""
+    growth: Floats
+    """Demand after a year ÷ demand at the start: what nobody planned."""
+    supplier: Ints
+    alternative: Ints
+    """Second source, −1 where there is none."""
+    review_days: Ints
+    base_stock: Flags
+    """Base stock where true, else (s, S)."""
+    reorder_point: Ints
+    order_up_to: Ints
+    multiple: Ints
+    planned: Floats
+    """Daily demand the planner believed in."""
+    opening: Ints
+
+    def __len__(self) -> int:
+        return len(self.item)
+
+    @property
+    def quantum(self) -> Ints:
+        """Smallest quantity asked for."""
+        return self.items.quantum[self.item]
+
+
+def make_design(luck: Draws, items: Catalogue) -> Design:
+    """Plans the network for a catalogue."""
+    dcs = len(DCS)
+    item = np.repeat(np.arange(len(items)), dcs)
+    dc = np.tile(np.arange(dcs), len(items))
+    n = len(item)
+    share = _shares(luck, n)
+    supplier = _suppliers(luck, len(items))[item]
+    planned = items.daily[item] * share * np.exp(0.15 * luck.stream("planner").standard_normal(n))
+    review = np.where(supplier == DOMESTIC, 1, OVERSEAS_REVIEW_DAYS)
+    slow = np.isin(items.demand_class, (INTERMITTENT, LUMPY))[item]
+    base_stock = slow & (luck.uniform("base stock", n) < 0.35)
+    review = np.where(base_stock, OVERSEAS_REVIEW_DAYS, review)
+    multiple = _multiples(items, item, planned)
+    s, S = _settings(luck, items, item, dc, supplier, review, planned, multiple)
+    low = np.where(base_stock, 0.6 * s, s)
+    opening = low + luck.uniform("opening", n) * (np.where(base_stock, s, S) - low)
+    quantum = items.quantum[item]
+    return Design(
+        items=items,
+        item=item,
+        dc=dc,
+        share=share,
+        growth=_growth(luck, items, item, dc),
+        supplier=supplier,
+        alternative=np.where(
+            (supplier != DOMESTIC) & (luck.uniform("alternative", len(items)) < 0.3)[item], DOMESTIC, -1
+        ),
+        review_days=review,
+        base_stock=base_stock,
+        reorder_point=s,
+        order_up_to=np.where(base_stock, s, S),
+        multiple=multiple,
+        planned=planned,
+        opening=np.maximum(1, opening / quantum).astype(np.int64) * quantum,
+    )
+
+
+def _shares(luck: Draws, n: int) -> Floats:
+    raw = np.array([dc.share for dc in DCS]) * np.exp(
+        0.25 * luck.stream("share").standard_normal((n // len(DCS), len(DCS)))
+    )
+    return np.asarray((raw / raw.sum(axis=1, keepdims=True)).reshape(-1))
+
+
+def _suppliers(luck: Draws, n: int) -> Ints:
+    return np.searchsorted((0.45, 0.70), luck.uniform("supplier", n)).astype(np.int64)
+
+
+def _growth(luck: Draws, items: Catalogue, item: Ints, dc: Ints) -> Floats:
+    """Regional growth by category and DC (log-normal, shared by the category), on top an item's own trend."""
+    regional = np.exp(0.40 * luck.stream("regional growth").standard_normal((len(FAMILIES), len(DCS))))
+    own = np.where(luck.uniform("trend", len(items)) < 0.55, 1.9, 0.4)
+    own = np.where(items.demand_class == TRENDING, own, 1.0)
+    return np.asarray(np.clip(regional[items.family[item], dc] * own[item], 0.25, 3.0))
+
+
+def _multiples(items: Catalogue, item: Ints, planned: Floats) -> Ints:
+    """Cases where a month of demand fills a few of them, else single quanta."""
+    case = items.case_atoms[item]
+    return np.where(planned * 30 >= 3 * case, case, items.quantum[item])
+
+
+def _settings(
+    luck: Draws, items: Catalogue, item: Ints, dc: Ints, supplier: Ints, review: Ints, planned: Floats, multiple: Ints
+) -> tuple[Ints, Ints]:
+    """(s, S): demand over lead time and review plus z standard deviations, a lot by the square-root formula between one
+    and six weeks; then the human factor."""
+    lanes = [[supply_lane(k, d) for d in range(len(DCS))] for k in range(len(SUPPLIERS))]
+    mean = np.array([[lane.mean for lane in row] for row in lanes])[supplier, dc]
+    sd = np.array([[lane.sd for lane in row] for row in lanes])[supplier, dc]
+    span = mean + review
+    variance = span * _daily_variance(items, item, planned) + (planned * sd) ** 2
+    z = np.take(SAFETY_FACTOR, items.criticality[item])
+    s = (planned * span + z * np.sqrt(variance)) * _human(luck, len(item))
+    fixed = np.where(supplier == DOMESTIC, *ORDER_COST)
+    lot = np.sqrt(2 * fixed * planned * 365 / (HOLDING_RATE * items.atom_cost[item]))
+    lot = np.maximum(np.clip(lot, 7 * planned, 42 * planned), multiple)
+    quantum = items.quantum[item]
+    low = np.ceil(s / quantum).astype(np.int64) * quantum
+    return low, low + np.ceil(lot / multiple).astype(np.int64) * multiple
+
+
+def _daily_variance(items: Catalogue, item: Ints, planned: Floats) -> Floats:
+    """The planner's rule of thumb: a day's variance is its mean times what is asked for at once, and a tenth of its
+    square."""
+    batch = items.quantum[item] * items.size[item]
+    return np.asarray(1.5 * batch * planned + 0.1 * planned**2)
+
+
+def _human(luck: Draws, n: int) -> Floats:
+    """Most settings are a little off, some are far too high or too low."""
+    u, v = luck.uniform("human", n), luck.uniform("human size", n)
+    usual = np.exp(0.15 * luck.stream("human noise").standard_normal(n))
+    factor = np.where(u < GENEROUS, 1.8 + 1.2 * v, usual)
+    return np.where(u > 1 - CARELESS, 0.35 + 0.3 * v, factor)
+
+
+def active_sources(design: Design) -> list[tuple[int, int, int]]:
+    """(item-location, supplier, priority) of every source."""
+    first = [(k, int(s), 1) for k, s in enumerate(design.supplier)]
+    return first + [(k, int(s), 2) for k, s in enumerate(design.alternative) if s >= 0]

@@ -1,0 +1,112 @@
+"""Columns and files: exact decimals, texts, instants as Arrow; Parquet and CSV whose bytes depend on data only."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+PLACES: Final = 3
+"""Decimal places of quantities in the files; no item of the world has more."""
+QUANTITY: Final = pa.decimal128(18, PLACES)
+INSTANT: Final = pa.timestamp("us", tz="UTC")
+
+
+def quantities(atomic: Ints, scale: Ints, valid: Flags | None = None) -> pa.Array:
+    """Exact decimals in base units from whole atomic units.
+
+    >>> quantities(np.array([1500, 7]), np.array([3, 0])).to_pylist()
+    [Decimal('1.500'), Decimal('7.000')]
+    """
+    value = atomic * 10 ** (PLACES - scale)
+    words = np.empty((len(value), 2), np.int64)
+    words[:, 0], words[:, 1] = value, value >> 63
+    whole = pa.Array.from_buffers(QUANTITY, len(value), [None, pa.py_buffer(words)])
+    return whole if valid is None else pc.if_else(pa.array(valid), whole, pa.scalar(None, QUANTITY))
+
+
+def instants(micros: Ints, valid: Flags | None = None) -> pa.Array:
+    """UTC timestamps, null where not `valid`."""
+    return pa.array(micros, pa.int64(), mask=None if valid is None else ~valid).cast(INSTANT)
+
+
+def dates(days: npt.NDArray[np.int32], valid: Flags | None = None) -> pa.Array:
+    """Calendar dates from days since 1970-01-01."""
+    return pa.array(days, pa.int32(), mask=None if valid is None else ~valid).cast(pa.date32())
+
+
+def chosen(names: Sequence[str | None], at: Ints) -> pa.Array:
+    """`names[at]`, null where `at` is negative.
+
+    >>> chosen(("a", "b"), np.array([1, -1])).to_pylist()
+    ['b', None]
+    """
+    return pa.array(list(names), pa.string()).take(pa.array(at, mask=at < 0))
+
+
+def joined(*parts: pa.Array | str) -> pa.Array:
+    """Texts put together, element by element."""
+    return pc.binary_join_element_wise(*[pa.scalar(p) if isinstance(p, str) else p for p in parts], "")
+
+
+def where(mask: Flags, yes: pa.Array | None, no: pa.Array | None) -> pa.Array:
+    """`yes` where the mask holds, else `no`; None stands for null texts."""
+    null = pa.scalar(None, pa.string())
+    return pc.if_else(pa.array(mask), null if yes is None else yes, null if no is None else no)
+
+
+def write_parquet(path: Path, columns: dict[str, pa.Array]) -> int:
+    """Writes one table; returns its rows."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table = pa.table(columns)
+    pq.write_table(table, path, compression="zstd", row_group_size=100_000, write_statistics=True)
+    return int(table.num_rows)
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
+    """Writes one CSV file, empty where there is nothing to say; returns its rows."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    count = 0
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(header)
+        for row in rows:
+            writer.writerow(["" if cell is None else cell for cell in row])
+            count += 1
+    return count
+
+
+def number(value: float, places: int = 4) -> str:
+    """A plain decimal without trailing zeros.
+
+    >>> number(2.50), number(1e-5, 6), number(3.0)
+    ('2.5', '0.00001', '3')
+    """
+    text = f"{value:.{places}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def base_units(atomic: int, scale: int) -> str:
+    """An exact quantity in base units, as text.
+
+    >>> base_units(1500, 3), base_units(7, 0)
+    ('1.5', '7')
+    """
+    return number_of(Decimal(atomic).scaleb(-scale))
+
+
+def number_of(value: Decimal) -> str:
+    """A decimal as plain text without trailing zeros."""
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text

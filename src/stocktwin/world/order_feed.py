@@ -1,0 +1,199 @@
+"""Orders as the ERP tells them, one row per version of a line, and the shipments it follows (sea freight, transfers).
+What the world has decided but not yet done is not told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from stocktwin.world.clock import MINUTE, Clock, date_of
+from stocktwin.world.design import Design
+from stocktwin.world.encoding import chosen, instants, joined, quantities, where
+from stocktwin.world.places import DCS, DOMESTIC, SUPPLIERS
+from stocktwin.world.records import TRANSFER, Event, Events, Lines
+
+Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+HOUR: Final = 3600
+PURCHASE_HOUR, TRANSFER_HOUR, CONFIRM_HOUR, SHIP_HOUR, PROMISE_HOUR, NOTICE_HOUR = 20, 12, 11, 17, 12, 9
+DELAY_NOTICE: Final = 3
+"""Days of delay from which a carrier says so, that many days before the promise runs out."""
+CARRIERS: Final = ("Interstate Freight", "Nordsee Reederei", "Pacific Star Line")
+STATUSES: Final = ("open", "confirmed", "shipped", "closed")
+OPEN, CONFIRMED, SHIPPED, CLOSED = range(4)
+
+
+@dataclass(frozen=True)
+class OrderBook:
+    """Order lines with their ids and instants. `received_us` is −1 while nothing has arrived."""
+
+    design: Design
+    lines: Lines
+    order_id: pa.Array
+    line: pa.Array
+    from_id: pa.Array
+    to_id: pa.Array
+    ordered_us: Ints
+    shipped_us: Ints
+    promised_us: Ints
+    notice_us: Ints
+    confirmed_us: Ints
+    new_promise_us: Ints
+    received_us: Ints
+    end_us: Ints
+    """Per line: when the world ends where it is received."""
+
+    @property
+    def is_transfer(self) -> Flags:
+        """Lines that move goods between DCs."""
+        return np.asarray(self.lines.kind == TRANSFER)
+
+    @property
+    def followed(self) -> Flags:
+        """Lines whose goods travel as a shipment with a number."""
+        return np.asarray(self.is_transfer | (self.lines.source != DOMESTIC))
+
+
+def order_book(design: Design, clock: Clock, days: int, lines: Lines, events: Events) -> OrderBook:
+    """Gives every line its number and its instants."""
+    dc = design.dc[lines.row]
+    transfer = lines.kind == TRANSFER
+
+    def at(day: Ints, hour: int | Ints) -> Ints:
+        return clock.instant(day, np.asarray(hour) * HOUR, dc)
+
+    received = np.full(len(dc), -1, np.int64)
+    arrived = np.flatnonzero(np.isin(events.kind, (Event.RECEIPT, Event.TRANSFER_IN)))
+    row = events.row[arrived]
+    received[events.line[arrived]] = clock.instant(events.day[arrived], events.second[arrived], design.dc[row])
+    return OrderBook(
+        design=design,
+        lines=lines,
+        order_id=order_ids(design, lines),
+        line=pa.array(lines.number).cast(pa.string()),
+        from_id=where(transfer, _names(DCS, np.where(transfer, lines.source, 0)),
+                      _names(SUPPLIERS, np.where(transfer, 0, lines.source))),
+        to_id=_names(DCS, dc),
+        ordered_us=at(lines.day, np.where(transfer, TRANSFER_HOUR, PURCHASE_HOUR)),
+        shipped_us=at(lines.shipped_day, SHIP_HOUR) + np.where(transfer, 30, 0) * MINUTE,
+        promised_us=at(lines.promised_day, PROMISE_HOUR),
+        notice_us=at(np.maximum(lines.shipped_day + 1, lines.promised_day - DELAY_NOTICE), NOTICE_HOUR),
+        confirmed_us=at(lines.day + 1, CONFIRM_HOUR),
+        new_promise_us=at(lines.arrival_day, PROMISE_HOUR),
+        received_us=received,
+        end_us=clock.instant(np.full(len(dc), days), 0, dc),
+    )  # fmt: skip
+
+
+def order_ids(design: Design, lines: Lines) -> pa.Array:
+    """`PO-250106-SHA-ATL`: day, who delivers, who receives; `TO-…` for transfers."""
+    transfer = lines.kind == TRANSFER
+    source = where(transfer, _shorts(DCS, np.where(transfer, lines.source, 0)),
+                   _shorts(SUPPLIERS, np.where(transfer, 0, lines.source)))  # fmt: skip
+    prefix = chosen(("PO-", "TO-"), lines.kind)
+    return joined(prefix, day_texts(lines.day), "-", source, "-", _shorts(DCS, design.dc[lines.row]))
+
+
+def day_texts(day: Ints) -> pa.Array:
+    """Days as `yymmdd`."""
+    last = int(day.max()) if len(day) else 0
+    return chosen([f"{date_of(d):%y%m%d}" for d in range(last + 1)], day)
+
+
+def _names(places: tuple[object, ...], at: Ints) -> pa.Array:
+    return chosen([getattr(place, "location_id") for place in places], at)  # noqa: B009
+
+
+def _shorts(places: tuple[object, ...], at: Ints) -> pa.Array:
+    return chosen([getattr(place, "short") for place in places], at)  # noqa: B009
+
+
+def order_columns(book: OrderBook) -> dict[str, pa.Array]:
+    """The `orders` table: the versions of every line that the world has lived to see."""
+    lines, transfer = book.lines, book.is_transfer
+    every = np.ones(len(lines.row), bool)
+    arrived = book.received_us >= 0
+    late = (lines.arrival_day - lines.promised_day >= DELAY_NOTICE) & book.followed & ~transfer
+    steps = [  # status, lines it concerns, when it is told, lines that have a promise by then, that have a new one
+        (OPEN, every, book.ordered_us + 5 * MINUTE, transfer, ~every),
+        (CONFIRMED, ~transfer, book.confirmed_us, every, ~every),
+        (SHIPPED, every, book.shipped_us + 10 * MINUTE, every, ~every),
+        (SHIPPED, late, book.notice_us, every, late),
+        (CLOSED, arrived, book.received_us + 60 * MINUTE, every, late),
+    ]
+    parts = []
+    for status, concerned, told, promised, anew in steps:
+        in_time = ~arrived | (told < book.received_us) | (status == CLOSED)
+        rows = np.flatnonzero(concerned & in_time & (told < book.end_us))
+        parts.append((rows, np.full(len(rows), status), told[rows], promised[rows], anew[rows]))
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    order = np.lexsort((columns[0], columns[2]))
+    return _version_columns(book, *(column[order] for column in columns))
+
+
+def _version_columns(
+    book: OrderBook, at: Ints, status: Ints, updated: Ints, promised: Flags, anew: Flags
+) -> dict[str, pa.Array]:
+    design, lines = book.design, book.lines
+    item = design.item[lines.row[at]]
+    scale = design.items.scale[item]
+    closed = status == CLOSED
+    promise = np.where(anew, book.new_promise_us[at], book.promised_us[at])
+    received = np.where(closed, lines.received[at], 0)
+    take = pa.array(at)
+    return {
+        "order_id": book.order_id.take(take),
+        "line": book.line.take(take),
+        "kind": chosen(("purchase", "transfer"), lines.kind[at]),
+        "item_id": chosen(design.items.item_id, item),
+        "quantity": quantities(lines.quantity[at], scale),
+        "unit": chosen(design.items.unit, item),
+        "from_id": book.from_id.take(take),
+        "to_id": book.to_id.take(take),
+        "ordered_at": instants(book.ordered_us[at]),
+        "promised_at": instants(promise, promised),
+        "shipped_at": instants(book.shipped_us[at], status >= SHIPPED),
+        "received_at": instants(book.received_us[at], closed),
+        "quantity_received": quantities(received, scale),
+        "quantity_cancelled": quantities(np.where(closed, lines.quantity[at] - received, 0), scale),
+        "status": chosen(STATUSES, status),
+        "system": chosen(("erp",), np.zeros(len(at), np.int64)),
+        "updated_at": instants(updated),
+    }
+
+
+def shipment_columns(book: OrderBook) -> dict[str, pa.Array]:
+    """The `shipments` table: one row when a line's goods leave, one more when they arrive."""
+    left = np.flatnonzero(book.followed & (book.shipped_us + 10 * MINUTE < book.end_us))
+    there = left[book.received_us[left] >= 0]
+    at = np.concatenate([left, there])
+    arrived = np.repeat([False, True], [len(left), len(there)])
+    recorded = np.where(arrived, book.received_us[at] + 45 * MINUTE, book.shipped_us[at] + 10 * MINUTE)
+    order = np.lexsort((at, recorded))
+    at, arrived, recorded = at[order], arrived[order], recorded[order]
+    design, lines = book.design, book.lines
+    item = design.item[lines.row[at]]
+    scale = design.items.scale[item]
+    take = pa.array(at)
+    by_sea = ~book.is_transfer[at]
+    return {
+        "shipment_id": joined("SH-", book.order_id.take(take)),
+        "origin_id": book.from_id.take(take),
+        "destination_id": book.to_id.take(take),
+        "departed_at": instants(book.shipped_us[at]),
+        "promised_at": instants(book.promised_us[at]),
+        "arrived_at": instants(book.received_us[at], arrived),
+        "order_id": book.order_id.take(take),
+        "line": book.line.take(take),
+        "item_id": chosen(design.items.item_id, item),
+        "quantity": quantities(lines.quantity[at], scale),
+        "quantity_received": quantities(lines.received[at], scale, arrived),
+        "mode": chosen(("road", "sea"), by_sea.astype(np.int64)),
+        "carrier": chosen(CARRIERS, np.where(by_sea, lines.source[at], 0)),
+        "recorded_at": instants(recorded),
+    }

@@ -1,0 +1,150 @@
+"""What the firm's people do about stock: review policies, order, move goods between DCs. They see what they believe,
+forget a review now and then, and never revise the settings of the year's plan."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from stocktwin.world.draws import Draws
+from stocktwin.world.places import DCS, Lane, supply_lane, transfer_lane
+from stocktwin.world.records import PURCHASE, TRANSFER, Event, Lines, columns
+from stocktwin.world.state import State
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+
+FORGOTTEN: Final = 0.05
+"""Share of due reviews that nobody makes."""
+SHORT_DELIVERY: Final = 0.02
+"""Share of purchase lines that arrive one multiple short; the rest of the line is cancelled."""
+CONGESTION: Final = {"PORT-LALB": (212, 288, 1.25), "PORT-NYNJ": (15, 60, 1.10)}
+"""Port → first and last day of the year of its congested season, and how much longer everything takes."""
+DOMESTIC_SEASON: Final = (325, 365, 1.15)
+"""Roads before the holidays."""
+TRANSFER_DAY: Final = 2
+TRANSFER_WILL: Final = 0.3
+"""Share of the obvious transfers that are made."""
+TRANSFER_COVER: Final = 60.0
+"""Days of planned demand that a donor keeps."""
+
+
+def lead_days(luck: Draws, lane: Lane, day: int) -> int:
+    """Days from an order of this day to its receipt: gamma around the lane's mean, longer in its congested season.
+    Everything ordered on one lane on one day travels together."""
+    first, last, factor = CONGESTION.get(lane.via or "", DOMESTIC_SEASON)
+    slow = factor if first <= day % 365 <= last else 1.0
+    shape = (lane.mean / lane.sd) ** 2
+    mean = lane.mean * slow
+    draw = luck.stream(f"lead {lane.origin} {lane.destination}", day).gamma(shape, mean / shape)
+    return max(lane.least, round(draw))
+
+
+def review(state: State) -> None:
+    """Orders what is due: at or below s up to S (or up to the base stock), in whole multiples."""
+    design = state.design
+    due = (design.review_days == 1) | (state.weekday == 0)
+    due &= state.uniform("forgotten") >= FORGOTTEN
+    believed = state.believed
+    position = believed + state.on_order
+    trigger = np.where(design.base_stock, design.order_up_to - 1, design.reorder_point)
+    rows = np.flatnonzero(due & (position <= trigger))
+    if not len(rows):
+        return
+    gap = design.order_up_to[rows] - position[rows]
+    quantity = -(-gap // design.multiple[rows]) * design.multiple[rows]
+    urgent = (believed[rows] < 2 * design.planned[rows]) & (design.alternative[rows] >= 0)
+    source = np.where(urgent, design.alternative[rows], design.supplier[rows])
+    _purchase(state, rows, source, quantity)
+
+
+def _purchase(state: State, rows: Ints, source: Ints, quantity: Ints) -> None:
+    design = state.design
+    lanes = {(s, d): supply_lane(s, d) for s, d in set(zip(source.tolist(), design.dc[rows].tolist(), strict=True))}
+    order = np.lexsort((rows, source, design.dc[rows]))
+    rows, source, quantity = rows[order], source[order], quantity[order]
+    keys = list(zip(source.tolist(), design.dc[rows].tolist(), strict=True))
+    days = {key: lead_days(state.luck, lane, state.day) for key, lane in lanes.items()}
+    short = (state.uniform("short delivery")[rows] < SHORT_DELIVERY) & (quantity > design.multiple[rows])
+    state.order(
+        columns(
+            Lines,
+            len(rows),
+            kind=PURCHASE,
+            row=rows,
+            source=source,
+            day=state.day,
+            quantity=quantity,
+            received=quantity - short * design.multiple[rows],
+            shipped_day=np.array([state.day + lanes[key].dispatch for key in keys]),
+            promised_day=np.array([state.day + round(lanes[key].mean + 0.5 * lanes[key].sd) for key in keys]),
+            arrival_day=np.array([state.day + days[key] for key in keys]),
+            number=_numbers(source * len(DCS) + design.dc[rows]),
+        )
+    )
+
+
+def _numbers(group: Ints) -> Ints:
+    """1, 2, 3 … within each group of equal neighbours."""
+    first = np.flatnonzero(np.r_[True, group[1:] != group[:-1]])
+    return np.asarray(np.arange(len(group)) - np.repeat(first, np.diff(np.r_[first, len(group)])) + 1)
+
+
+def receive(state: State) -> None:
+    """Everything that arrives today enters stock."""
+    for log_rows, lines in state.arrivals.pop(state.day, []):
+        for kind, event in ((PURCHASE, Event.RECEIPT), (TRANSFER, Event.TRANSFER_IN)):
+            at = np.flatnonzero(lines.kind == kind)
+            np.subtract.at(state.on_order, lines.row[at], lines.quantity[at])
+            state.happen(event, lines.row[at], lines.received[at], log_rows[at])
+
+
+def transfer(state: State) -> None:
+    """Once a week people move goods from the DC with the longest cover to the shortest; mostly they don't."""
+    if state.weekday != TRANSFER_DAY:
+        return
+    design = state.design
+    dcs = len(DCS)
+    cover = (state.believed / design.planned).reshape(-1, dcs)
+    item = np.arange(len(cover))
+    donor, receiver = item * dcs + cover.argmax(axis=1), item * dcs + cover.argmin(axis=1)
+    spare = state.believed[donor] - TRANSFER_COVER * design.planned[donor]
+    wanted = np.minimum(0.5 * spare, 14 * design.planned[receiver])
+    quantity = (
+        np.minimum(wanted, state.on_hand[donor]).astype(np.int64) // design.multiple[donor] * design.multiple[donor]
+    )
+    will = state.uniform("transfer")[donor] < TRANSFER_WILL
+    empty = state.believed[receiver] < 2 * design.planned[receiver]
+    at = np.flatnonzero(will & empty & (quantity > 0) & (donor != receiver))
+    _move(state, donor[at], receiver[at], quantity[at])
+
+
+def _move(state: State, donor: Ints, receiver: Ints, quantity: Ints) -> None:
+    if not len(donor):
+        return
+    design = state.design
+    order = np.lexsort((donor, design.dc[receiver], design.dc[donor]))
+    donor, receiver, quantity = donor[order], receiver[order], quantity[order]
+    ends = list(zip(design.dc[donor].tolist(), design.dc[receiver].tolist(), strict=True))
+    lanes = {pair: transfer_lane(*pair) for pair in set(ends)}
+    days = {pair: lead_days(state.luck, lane, state.day) for pair, lane in lanes.items()}
+    first = state.order(
+        columns(
+            Lines,
+            len(donor),
+            kind=TRANSFER,
+            row=receiver,
+            source=design.dc[donor],
+            day=state.day,
+            quantity=quantity,
+            received=quantity,
+            shipped_day=state.day,
+            promised_day=np.array([state.day + round(lanes[pair].mean + 1) for pair in ends]),
+            arrival_day=np.array([state.day + days[pair] for pair in ends]),
+            number=_numbers(design.dc[donor] * len(DCS) + design.dc[receiver]),
+        )
+    )
+    state.happen(Event.TRANSFER_OUT, donor, quantity, first + np.arange(len(donor)))
