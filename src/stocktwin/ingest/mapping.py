@@ -1,0 +1,357 @@
+"""Applies one map of a source to a chunk: renames, fills, reshapes, parses; what cannot be read becomes a finding."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal, InvalidOperation
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stocktwin.ingest.chunk import FILE, ROW, Chunk, each_distinct, text_of
+from stocktwin.ingest.contracts import ColumnSpec, MapSpec, SourceSpec
+from stocktwin.ingest.findings import Finding
+from stocktwin.ingest.instants import read_times, resolve
+from stocktwin.ingest.normalize import Parsed, parse_column, parse_distinct
+from stocktwin.tables.schema import TABLES, Column, ColumnType
+
+PLACES = ("location_id", "from_id", "to_id", "origin_id", "destination_id")
+ARRIVALS = ("arrived_at", "received_at")
+"""Instants that are local to where the goods arrive."""
+NAMES: Mapping[str, tuple[str, ...]] = {
+    "item": ("item_id", "substitute", "parent", "component"),
+    "location": (*PLACES, "source_id", "via"),
+    "unit": ("unit",),
+}
+"""Kind of cross reference → columns that hold such names."""
+
+
+@dataclass
+class Context:
+    """What a mapping needs beside the row: whose it is, time zones of locations, other names of our things."""
+
+    source: SourceSpec
+    location_timezones: dict[str, str] = field(default_factory=dict)
+    crossref: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def learn(self, table: str, facts: pa.Table) -> None:
+        """Takes time zones and cross references from master data delivered in the same folder."""
+        if table == "locations":
+            rows = zip(facts["location_id"].to_pylist(), facts["timezone"].to_pylist(), strict=True)
+            self.location_timezones.update({place: name for place, name in rows if name})
+        if table == "crossref":
+            columns = (facts[name].to_pylist() for name in ("system", "kind", "external_id", "internal_id"))
+            for system, kind, external, internal in zip(*columns, strict=True):
+                if system == self.source.system:
+                    self.crossref[(kind, external)] = internal
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """What became of a chunk: facts with their positions in it, and one finding per row that is none."""
+
+    facts: pa.Table
+    kept: npt.NDArray[np.int64]
+    findings: list[Finding]
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """One exchange column on its way: parsed, with the source columns to blame."""
+
+    column: Column
+    parsed: Parsed
+    blame: tuple[str, ...]
+
+
+def resolved(spec: MapSpec, names: Mapping[str, object]) -> MapSpec:
+    """A map of an exchange table as it is, with the columns that the file has."""
+    if not spec.as_it_is:
+        return spec
+    known = {column.name for column in TABLES[spec.table].columns}
+    return replace(
+        spec,
+        columns={name: ColumnSpec(columns=(name,)) for name in names if name in known},
+        attributes=tuple(name for name in names if name not in known and name != ROW),
+    )
+
+
+def header_findings(spec: MapSpec, chunk: Chunk) -> list[Finding]:
+    """What is wrong with the file as a whole: columns that the map needs and the file has not, or has twice."""
+    line = None if chunk.lines is None else 1
+    header = ", ".join(chunk.columns)
+    spec = resolved(spec, chunk.columns)
+    findings = [Finding(0, line, name, header, f"column {name!r} stands more than once in the header")
+                for name in sorted(chunk.ambiguous)]  # fmt: skip
+    wanted = {name for column in spec.columns.values() if len(column.columns) < 2 for name in column.sources}
+    wanted |= {condition.column for condition in spec.where} | set(spec.attributes)
+    wanted |= {name for name in TABLES[spec.table].required if spec.as_it_is and not _filled_in(name, spec.table)}
+    for name in sorted(wanted - set(chunk.columns) - {ROW, FILE}):
+        required = name in TABLES[spec.table].required and spec.as_it_is
+        words = "required column" if required else f"column named by {spec.key}"
+        findings.append(Finding(0, line, name, header, f"{words} is missing: {name!r}; the file has: {header}"))
+    return findings
+
+
+def apply(spec: MapSpec, chunk: Chunk, context: Context) -> Mapped:
+    """Maps every row of a chunk (its `where` has been applied before)."""
+    spec = resolved(spec, chunk.columns)
+    table = TABLES[spec.table]
+    done: dict[str, _Cells] = {}
+    for column in (*table.columns, *table.columns):
+        later = column.type is ColumnType.INSTANT and not done.keys() >= {*PLACES} & {c.name for c in table.columns}
+        if column.name not in done and not later:
+            done[column.name] = _column(column, spec, chunk, context, done)
+    cells = [done[column.name] for column in table.columns]
+    attributes, spoilt = _attributes(spec.attributes, chunk)
+    findings = _findings(chunk, [*cells, spoilt])
+    good = np.ones(len(chunk), bool)
+    good[list(findings)] = False
+    arrays = [*(cell.parsed.values for cell in cells), attributes, pa.array(chunk.rows)]
+    facts = pa.Table.from_arrays(arrays, schema=table.arrow_schema())
+    facts = facts if good.all() else facts.filter(pa.array(good))
+    return Mapped(facts, np.flatnonzero(good), [findings[at] for at in sorted(findings)])
+
+
+def _column(column: Column, spec: MapSpec, chunk: Chunk, context: Context, done: Mapping[str, _Cells]) -> _Cells:
+    made = spec.columns.get(column.name)
+    if made is None:
+        parsed = Parsed(pa.nulls(len(chunk), column.arrow))
+        made = ColumnSpec(columns=(column.name,))
+    else:
+        parsed = _parse(column, made, chunk, context, done)
+    if _filled_in(column.name, spec.table):
+        parsed = replace(parsed, values=parsed.values.fill_null(context.source.system))
+    elif spec.table != "crossref" and context.crossref:
+        parsed = replace(parsed, values=_translated(column.name, parsed.values, context.crossref))
+    blame = made.sources or (column.name,)
+    parsed = _with_bad_bytes(parsed, made, chunk)
+    return _Cells(column, _with_missing(parsed, blame, chunk) if column.required else parsed, blame)
+
+
+def _filled_in(name: str, table: str) -> bool:
+    return name == "system" and table != "crossref"
+
+
+def _parse(column: Column, made: ColumnSpec, chunk: Chunk, context: Context, done: Mapping[str, _Cells]) -> Parsed:
+    shaped = _reshape(_origin(made, chunk), made)
+    if column.type is ColumnType.INSTANT:
+        times = read_times(shaped.values, made.format)
+        zones, which = _zones(column.name, len(chunk), context, done)
+        values, outside, reasons = resolve(times, zones, which, made.after_days)
+        parsed = Parsed(values, np.concatenate([times.index, outside]), times.reasons + reasons)
+    else:
+        parsed = parse_column(column, shaped.values, made.format, made.after_days)
+    return replace(parsed, index=np.concatenate([shaped.index, parsed.index]), reasons=shaped.reasons + parsed.reasons)
+
+
+def _origin(made: ColumnSpec, chunk: Chunk) -> pa.Array:
+    """The cells a column starts from; null where the file has no such column."""
+    if made.value is not None:
+        return pa.array([made.value], pa.string()).take(pa.array(np.zeros(len(chunk), np.int64)))
+    if made.template:
+        return _fill_template(made.template, chunk)
+    present = [name for name in made.columns if _usable(name, chunk)]
+    if not present:
+        return pa.nulls(len(chunk), pa.string())
+    arrays = [chunk.columns[name] if name in chunk.columns else chunk.text(name) for name in present]
+    if len(arrays) == 1:
+        return arrays[0]
+    if any(array.type != arrays[0].type for array in arrays):
+        arrays = [text_of(array) for array in arrays]
+    if pa.types.is_string(arrays[0].type):
+        arrays = [pc.if_else(pc.equal(pc.utf8_trim_whitespace(array), ""), None, array) for array in arrays]
+    return pc.coalesce(*arrays)
+
+
+def _usable(name: str, chunk: Chunk) -> bool:
+    return (name in chunk.columns and name not in chunk.ambiguous) or name in (ROW, FILE)
+
+
+def _fill_template(template: tuple[tuple[str, str], ...], chunk: Chunk) -> pa.Array:
+    """Literal texts and source columns joined; null where one of the columns is empty."""
+    parts: list[pa.Array | pa.Scalar] = []
+    for literal, name in template:
+        parts.append(pa.scalar(literal, pa.string()))
+        if name:
+            cells = chunk.text(name) if _usable(name, chunk) else pa.nulls(len(chunk), pa.string())
+            cells = pc.utf8_trim_whitespace(cells)
+            parts.append(pc.if_else(pc.equal(cells, ""), pa.scalar(None, pa.string()), cells))
+    joined = pc.binary_join_element_wise(*parts, "")
+    return joined if isinstance(joined, pa.Array) else pa.array([joined.as_py()] * len(chunk), pa.string())
+
+
+def _reshape(cells: pa.Array, made: ColumnSpec) -> Parsed:
+    """Applies the text transformations to each distinct value."""
+    if not made.reshapes:
+        return Parsed(cells)
+    kind = cells.type
+    plain = replace(made, absolute=False)
+    if made.absolute and not plain.reshapes and (pa.types.is_integer(kind) or pa.types.is_decimal(kind)):
+        return Parsed(pc.abs(cells))
+    parsed = parse_distinct(cells, _reshaper(made), pa.string())
+    if made.default is None:
+        return parsed
+    filled = pc.fill_null(parsed.values, made.default).to_pylist() if parsed.reasons else None
+    if filled is None:
+        return replace(parsed, values=pc.fill_null(parsed.values, made.default))
+    return replace(parsed, values=pa.array(filled, pa.string()))
+
+
+def _reshaper(made: ColumnSpec) -> Callable[[str], str | None]:
+    search = re.compile(made.match).search if made.match else None
+
+    def reshape(text: str) -> str | None:
+        text = text.strip() if made.strip else text
+        text = text.upper() if made.upper else text.lower() if made.lower else text
+        if search:
+            found = search(text)
+            if found is None or found.group(1) is None:
+                return made.default
+            text = found.group(1)
+        if made.translate is not None:
+            if text.strip() not in made.translate and made.default is None:
+                raise ValueError(f"the mapping has no word for {text!r}")
+            text = made.translate.get(text.strip(), made.default or "")
+        return _scaled(text, made) if made.absolute or made.multiply is not None else text
+
+    return reshape
+
+
+def _scaled(text: str, made: ColumnSpec) -> str:
+    """What is no number stays as it is: the parser says so."""
+    try:
+        value = Decimal(text.strip()) * (1 if made.multiply is None else made.multiply)
+        return format(abs(value) if made.absolute else value, "f") if abs(value.adjusted()) < 40 else text
+    except (InvalidOperation, ArithmeticError, ValueError):
+        return text
+
+
+def _translated(name: str, values: pa.Array, crossref: Mapping[tuple[str, str], str]) -> pa.Array:
+    kinds = [kind for kind, names in NAMES.items() if name in names]
+    kinds += ["party"] if kinds == ["location"] else []
+    if not kinds:
+        return values
+
+    def internal(text: str | None) -> str | None:
+        return next((crossref[(kind, text)] for kind in kinds if text is not None and (kind, text) in crossref), text)
+
+    return each_distinct(values, lambda texts: pa.array([internal(one) for one in texts.to_pylist()], pa.string()))
+
+
+def _zones(
+    name: str, rows: int, context: Context, done: Mapping[str, _Cells]
+) -> tuple[list[str], npt.NDArray[np.int64]]:
+    """Time zones, and which one each row's naive times are in: the source's, else the location's, else the twin's."""
+    source, known = context.source, context.location_timezones
+    zones = [source.timezone or source.twin_timezone]
+    which = np.zeros(rows, np.int64)
+    if source.timezone or not known:
+        return zones, which
+    order = reversed(PLACES) if name in ARRIVALS else PLACES
+    for place in order:
+        if place in done and (which == 0).any():
+            codes = each_distinct(done[place].parsed.values, lambda ids: _zone_codes(ids, known, zones))
+            found = codes.fill_null(0).to_numpy(zero_copy_only=False)
+            which = np.where(which == 0, found, which)
+    return zones, which
+
+
+def _zone_codes(ids: pa.Array, known: Mapping[str, str], zones: list[str]) -> pa.Array:
+    codes = []
+    for place in ids.to_pylist():
+        name = known.get(place)
+        if name is not None and name not in zones[1:]:
+            zones.append(name)
+        codes.append(0 if name is None else zones.index(name, 1))
+    return pa.array(codes, pa.int64())
+
+
+def _with_bad_bytes(parsed: Parsed, made: ColumnSpec, chunk: Chunk) -> Parsed:
+    bad = sorted({at for name in made.sources for at in chunk.bad_text.get(name, ())})
+    if not bad:
+        return parsed
+    index = np.concatenate([np.array(bad, np.int64), parsed.index])
+    return replace(parsed, index=index, reasons=["bytes that are not UTF-8 text"] * len(bad) + parsed.reasons)
+
+
+def _with_missing(parsed: Parsed, blame: tuple[str, ...], chunk: Chunk) -> Parsed:
+    missing = np.flatnonzero(parsed.values.is_null().to_numpy(zero_copy_only=False))
+    missing = np.setdiff1d(missing, parsed.index)
+    if not len(missing):
+        return parsed
+    absent = [name for name in blame if not _usable(name, chunk)]
+    reason = "required value is missing"
+    if len(absent) == len(blame):
+        twice = [name for name in absent if name in chunk.ambiguous]
+        reason += f": column {twice[0]!r} stands twice" if twice else f": the file has no column {absent[0]!r}"
+    index = np.concatenate([parsed.index, missing])
+    return replace(parsed, index=index, reasons=parsed.reasons + [reason] * len(missing))
+
+
+def _attributes(names: tuple[str, ...], chunk: Chunk) -> tuple[pa.Array, _Cells]:
+    """Unknown columns as JSON text per row, and the cells among them that are no text."""
+    column = Column("attributes", ColumnType.TEXT, "")
+    present = sorted(name for name in names if name in chunk.columns)
+    made = ColumnSpec(columns=tuple(present))
+    cells = _Cells(column, _with_bad_bytes(Parsed(pa.nulls(len(chunk), pa.string())), made, chunk), tuple(present))
+    if not present:
+        return pa.nulls(len(chunk), pa.string()), cells
+    fragments = [each_distinct(chunk.text(name), partial(_fragments, name)) for name in present]
+    joined = pc.binary_join_element_wise(*fragments, ", ", null_handling="skip")
+    filled = pc.binary_join_element_wise("{", joined, "}", "")
+    return pc.if_else(pc.equal(joined, ""), pa.scalar(None, pa.string()), filled), cells
+
+
+def _fragments(name: str, texts: pa.Array) -> pa.Array:
+    """`"name": "text"`; a column that is called `attributes` and holds a JSON object is taken apart (a round trip)."""
+
+    def fragment(text: str | None) -> str | None:
+        if text is None or text == "":
+            return None
+        inner = _inner_object(text) if name == "attributes" else None
+        return f"{json.dumps(name)}: {json.dumps(text, ensure_ascii=False)}" if inner is None else inner or None
+
+    return pa.array([fragment(text) for text in texts.to_pylist()], pa.string())
+
+
+def _inner_object(text: str) -> str | None:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return None
+    return json.dumps(found, ensure_ascii=False, sort_keys=True)[1:-1] if isinstance(found, dict) else None
+
+
+def _findings(chunk: Chunk, cells: list[_Cells]) -> dict[int, Finding]:
+    """The first fault of each row, in the order of the table's columns."""
+    first: dict[int, tuple[_Cells, str]] = {}
+    for cell in cells:
+        for at, reason in _faults(cell.parsed):
+            first.setdefault(at, (cell, reason))
+    places = sorted(first)
+    found = {}
+    for at, raw in zip(places, chunk.raws(places), strict=True):
+        cell, reason = first[at]
+        name, value = _offender(cell, chunk, at)
+        found[at] = Finding(int(chunk.rows[at]), chunk.line(at), name, value, reason, raw)
+    return found
+
+
+def _faults(parsed: Parsed) -> Iterator[tuple[int, str]]:
+    return zip((int(at) for at in parsed.index), parsed.reasons, strict=True)
+
+
+def _offender(cell: _Cells, chunk: Chunk, at: int) -> tuple[str, str | None]:
+    """The source column to blame and its text: the one with bad bytes, else the first filled, else the first."""
+    texts = {name: chunk.cell(name, at) for name in cell.blame}
+    spoilt = [name for name in cell.blame if at in chunk.bad_text.get(name, {})]
+    filled = [name for name in cell.blame if (texts[name] or "").strip()]
+    name = (spoilt or filled or list(cell.blame))[0]
+    return name, texts[name] if texts[name] is not None else ("" if name in chunk.columns else None)

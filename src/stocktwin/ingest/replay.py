@@ -1,0 +1,101 @@
+"""Quarantined rows through the mapping again, once the mapping, the cross references or the row itself were mended."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from stocktwin.ingest.chunk import CHUNK_ROWS, Chunk, chunk_of_rows
+from stocktwin.ingest.conditions import takes
+from stocktwin.ingest.contracts import MapSpec, SourceSpec, exchange_map
+from stocktwin.ingest.findings import rejected_table
+from stocktwin.ingest.mapping import Context, apply
+from stocktwin.ingest.sources.files import maps_of
+from stocktwin.ingest.sources.text import CELLS
+from stocktwin.tables.batch import Delivery
+from stocktwin.tables.schema import TABLES
+
+Row = Mapping[str, Any]
+
+
+def replay(
+    rows: pa.Table | Iterable[Row],
+    source: SourceSpec,
+    *,
+    location_timezones: Mapping[str, str] | None = None,
+    crossref: Mapping[tuple[str, str], str] | None = None,
+) -> Iterator[Delivery]:
+    """Deliveries of the quarantined rows that can be read now; `replays` names them. Rows that still cannot be read,
+    that no map takes, or that never were rows (a broken line) are not delivered and stay where they are.
+
+    `rows` have quarantine_id, source, table, file, raw, and row and line where they are known (templates with `_row`
+    need them). Rows of other sources are left alone.
+    """
+    context = Context(source, dict(location_timezones or {}), dict(crossref or {}))
+    groups: dict[tuple[str, str], list[tuple[Row, dict[str, str]]]] = {}
+    for row in rows.to_pylist() if isinstance(rows, pa.Table) else rows:
+        cells = _cells(row, source)
+        if cells is not None:
+            groups.setdefault((row["table"], row["file"]), []).append((row, cells))
+    for (table, file), members in sorted(groups.items(), key=lambda group: list(TABLES).index(group[0][0])):
+        for start in range(0, len(members), CHUNK_ROWS):
+            yield from _again(members[start : start + CHUNK_ROWS], table, file, context)
+
+
+def _cells(row: Row, source: SourceSpec) -> dict[str, str] | None:
+    """The row's cells, decoded as the source now says; None where there is nothing to map."""
+    if row.get("source", source.name) != source.name or row.get("table") not in TABLES or not row.get("raw"):
+        return None
+    try:
+        cells = json.loads(row["raw"])
+    except ValueError:
+        return None
+    if not isinstance(cells, dict) or CELLS in cells:
+        return None
+    return {str(name): _decoded(str(text), source.encoding) for name, text in cells.items() if text is not None}
+
+
+def _decoded(text: str, encoding: str) -> str:
+    """Bytes that were no UTF-8, in the encoding that the source declares now."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        try:
+            return text.encode("utf-8", "surrogateescape").decode(encoding)
+        except UnicodeError:
+            return text
+    return text
+
+
+def _again(members: list[tuple[Row, dict[str, str]]], table: str, file: str, context: Context) -> Iterator[Delivery]:
+    chunk = _chunk(members, file)
+    ids = np.array([row["quarantine_id"] for row, _ in members], np.int64)
+    free = np.ones(len(members), bool)
+    specs = maps_of(context.source, file) or (exchange_map(table, file),)
+    fitting = [spec for spec in specs if spec.table == table or not spec.distinct]
+    for spec in sorted(fitting, key=lambda one: one.table != table):
+        mine = free & takes(spec, chunk).yes
+        free &= ~mine
+        if mine.any():
+            yield from _deliver(spec, chunk.select(mine), ids[mine], context)
+
+
+def _deliver(spec: MapSpec, chunk: Chunk, ids: np.ndarray[Any, Any], context: Context) -> Iterator[Delivery]:
+    mapped = apply(spec, chunk, context)
+    context.learn(spec.table, mapped.facts)
+    if mapped.facts.num_rows:
+        settled = tuple(int(one) for one in ids[mapped.kept])
+        none = rejected_table([])
+        yield Delivery(context.source.name, spec.table, chunk.file, mapped.facts, none, replays=settled)
+
+
+def _chunk(members: list[tuple[Row, dict[str, str]]], file: str) -> Chunk:
+    names = list(dict.fromkeys(name for _, cells in members for name in cells))
+    columns = [[cells.get(name) for _, cells in members] for name in names]
+    rows = [int(row.get("row") or 0) for row, _ in members]
+    lines = [int(row.get("line") or 0) for row, _ in members]
+    return chunk_of_rows(file, names, columns, rows, lines if any(lines) else None)

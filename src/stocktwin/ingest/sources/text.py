@@ -1,0 +1,148 @@
+"""Text files: CSV with `,`, `;` or tab, in chunks, with the line of every row; what is no row becomes a finding."""
+
+from __future__ import annotations
+
+import csv
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+
+from stocktwin.ingest.chunk import CHUNK_ROWS, Chunk, chunk_of_rows, unique_names
+from stocktwin.ingest.findings import Finding, raw_json
+
+DELIMITERS = (",", ";", "\t")
+CELLS = "_cells"
+"""Key of the raw JSON of a row that has no columns: its cells, or its line, as they stand."""
+
+
+class Unreadable(Exception):
+    """The file as a whole cannot be read (further)."""
+
+    def __init__(self, reason: str, line: int | None = None, value: str | None = None) -> None:
+        super().__init__(reason)
+        self.reason, self.line, self.value = reason, line, value
+
+
+class _Lines:
+    """Lines of a file, counted; those of a record that went wrong can be given back."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines = lines
+        self._again: deque[str] = deque()
+        self.number = 0
+        self.taken: list[str] = []
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        line = self._again.popleft() if self._again else next(self._lines)
+        self.number += 1
+        self.taken.append(line)
+        return line
+
+    def give_back(self) -> None:
+        """Keeps the first line of the record: an unclosed quote must not swallow the rows after it."""
+        self.number -= len(self.taken) - 1
+        self._again.extendleft(reversed(self.taken[1:]))
+        del self.taken[1:]
+
+
+def read_text(path: Path, file: str, encoding: str = "utf-8") -> Iterator[Chunk]:
+    """Chunks of a CSV file, at least one (without rows where there is only a header); Unreadable where it is empty."""
+    codec = "utf-8-sig" if encoding == "utf-8" else encoding
+    try:
+        with path.open(encoding=codec, errors="surrogateescape", newline="") as handle:
+            yield from _chunks(_Lines(iter(handle)), file)
+    except (OSError, UnicodeError) as error:
+        raise Unreadable(f"the file cannot be read: {error}") from None
+
+
+def _chunks(lines: _Lines, file: str) -> Iterator[Chunk]:
+    header, delimiter = _header(lines)
+    names, ambiguous = unique_names(header)
+    done = False
+    row = 0
+    while not done:
+        cells: list[list[str]] = []
+        rows: list[int] = []
+        starts: list[int] = []
+        broken: list[Finding] = []
+        done = True
+        for start, record in _records(lines, delimiter, len(names)):
+            row += 1
+            if isinstance(record, str):
+                broken.append(_broken(row, start, record, lines, names))
+            elif len(record) != len(names):
+                broken.append(_ragged(row, start, record, names))
+            else:
+                cells.append(record)
+                rows.append(row)
+                starts.append(start)
+            if len(rows) + len(broken) >= CHUNK_ROWS:
+                done = False
+                break
+        columns = list(zip(*cells, strict=True)) if cells else [() for _ in names]
+        yield chunk_of_rows(file, names, columns, rows, starts, tuple(broken), ambiguous)
+
+
+def _header(lines: _Lines) -> tuple[list[str], str]:
+    for line in lines:
+        if line.strip():
+            delimiter = sniff(line)
+            lines.give_back()
+            try:
+                return next(csv.reader([line], delimiter=delimiter, strict=True)), delimiter
+            except (csv.Error, StopIteration) as error:
+                raise Unreadable(f"the header cannot be read: {error}", lines.number, line.rstrip("\r\n")) from None
+        lines.taken.clear()
+    raise Unreadable("the file is empty: it has no header", 1, "")
+
+
+def sniff(header: str) -> str:
+    r"""The delimiter of a header line: the most frequent of `,`, `;` and tab outside quotes, else a comma.
+
+    >>> sniff('"a,b,c";d')
+    ';'
+    """
+    outside = "".join(header.split('"')[::2])
+    return max(DELIMITERS, key=outside.count)
+
+
+def _records(lines: _Lines, delimiter: str, width: int) -> Iterator[tuple[int, list[str] | str]]:
+    """(line, cells) of each record, or (line, what is wrong with it); blank lines are no records."""
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    taken = lines.taken
+    while True:
+        taken.clear()
+        start = lines.number + 1
+        try:
+            record = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            lines.give_back()
+            reader = csv.reader(lines, delimiter=delimiter, strict=True)
+            yield start, str(error)
+            continue
+        if len(record) != width and len(taken) > 1:
+            lines.give_back()
+            yield start, "a quote is opened and not closed on the line"
+        elif record:
+            yield start, record
+
+
+def _broken(row: int, line: int, reason: str, lines: _Lines, names: list[str]) -> Finding:
+    text = lines.taken[0].rstrip("\r\n") if lines.taken else ""
+    return Finding(
+        row, line, names[0], text, f"the line cannot be split into cells: {reason}", raw_json({CELLS: [text]})
+    )
+
+
+def _ragged(row: int, line: int, record: list[str], names: list[str]) -> Finding:
+    """The first cell too many or the first column without a cell."""
+    at = min(len(record), len(names))
+    column = names[at] if at < len(names) else None
+    value = record[at] if at < len(record) else None
+    reason = f"the row has {len(record)} cells where the header has {len(names)}"
+    return Finding(row, line, column, value, reason, raw_json({CELLS: record}))
