@@ -163,10 +163,27 @@ def install(level: str) -> None:
 
 
 def warm() -> None:
-    """Compiles the kernels into their cache, so that the first simulation does not wait for it."""
-    code = "from stocktwin.kernels import jit; jit.warm()"
-    if subprocess.run([VENV / "bin" / "python", "-c", code], check=False).returncode:
+    """Compiles the kernels into their cache, so that the first simulation does not wait for it; costs nothing when the
+    cache that was filled last is still the right one and still there."""
+    stamp, made_of = VENV / "stocktwin-kernels.json", kernels_digest()
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        known = json.loads(stamp.read_text())
+        if known["made_of"] == made_of and Path(known["folder"]).is_dir():
+            return
+    say("Compiling the kernels (under a minute the first time) …")
+    code = "from stocktwin.kernels import jit; print(jit.warm() or '')"
+    result = subprocess.run([VENV / "bin" / "python", "-c", code], check=False, stdout=subprocess.PIPE, text=True)
+    if result.returncode:
         raise SetupError("Compiling the kernels failed (see above).")
+    if folder := result.stdout.strip():
+        stamp.write_text(json.dumps({"made_of": made_of, "folder": folder}))
+
+
+def kernels_digest() -> str:
+    """What the compiled kernels are made of, as far as it can change under one environment."""
+    parts = [str(STAMP), os.environ.get("STOCKTWIN_CACHE", ""), STAMP.read_text()]
+    parts += [path.read_text() for path in sorted((HERE / "src" / "stocktwin" / "kernels").glob("*.py"))]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 # --- commands -------------------------------------------------------------------------------------------------------

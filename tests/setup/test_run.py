@@ -154,6 +154,27 @@ def test_failures_of_either_part_fail_the_whole(run: ModuleType) -> None:
         assert run.main(["test", "--all"]) == expected
 
 
+def test_kernels_are_compiled_again_only_when_they_changed(run: ModuleType, recorder: Recorder) -> None:
+    run.ensure("runtime")
+    kernels, cache, log = run.HERE / "src" / "stocktwin" / "kernels", run.HERE / "cache", run.HERE / "log"
+    kernels.mkdir(parents=True)
+    cache.mkdir()
+    (kernels / "jit.py").write_text("1")
+    python = run.VENV / "bin" / "python"
+    python.write_text(f"#!/bin/sh\necho compiled >> '{log}'\necho '{cache}'\n")
+    python.chmod(0o755)
+
+    def times() -> int:
+        run.warm()
+        return len(log.read_text().splitlines())
+
+    assert (times(), times()) == (1, 1)
+    (kernels / "jit.py").write_text("2")
+    assert (times(), times()) == (2, 2)
+    cache.rmdir()  # the cache was cleared
+    assert times() == 3
+
+
 def test_progress_never_reaches_stdout(run: ModuleType, recorder: Recorder, capsys: pytest.CaptureFixture[str]) -> None:
     run.ensure("runtime")
     captured = capsys.readouterr()
