@@ -39,6 +39,7 @@ EXTRAS = {
     "requirements-bench.lock": ("build", "dev", "bench"),
 }
 UV_LOCK = HERE / "requirements-uv.lock"
+UNFINISHED = "unfinished"
 INTERRUPTED = 2  # pytest's exit code after Ctrl-C
 
 
@@ -73,10 +74,11 @@ def uv() -> str:
     return str(fetched)
 
 
-def works(command: list[str]) -> bool:
-    """Whether a program is there and runs (a shim may be there and not run)."""
+def works(command: list[str], **options: object) -> bool:
+    """Whether a program is there and succeeds (a shim may be there and not run); what it prints is not shown."""
     with contextlib.suppress(OSError):
-        return subprocess.run(command, check=False, capture_output=True, stdin=subprocess.DEVNULL).returncode == 0
+        quiet = {"capture_output": True, "stdin": subprocess.DEVNULL, "cwd": HERE, **options}
+        return subprocess.run(command, check=False, **quiet).returncode == 0
     return False
 
 
@@ -147,15 +149,17 @@ def install(level: str) -> None:
     """Syncs .venv with the lock of `level`. Until the end the stamp says `unfinished`, so that a break is made good."""
     lock, began = LOCKS[level], time.monotonic()
     packages = sum("==" in line for line in lock.read_text().splitlines())
-    known = bool(read_stamp())
-    length = "a few seconds" if known else "about a minute the first time"
+    known = read_stamp()
+    length = "a few seconds" if known.get("digest", UNFINISHED) != UNFINISHED else "about a minute the first time"
     say(f"Setting up: {packages} packages into {VENV.name} ({length}) …")
     tool = uv()
     env = {**os.environ, "UV_PYTHON_DOWNLOADS": "never", "VIRTUAL_ENV": str(VENV), "UV_NO_PROGRESS": "1"}
     if not known:  # none, one that was moved here, or one whose making broke off
         check([tool, "venv", "--quiet", "--clear", "--python", sys.executable, VENV], "Making .venv", env=env)
-    write_stamp(level=level, digest="unfinished")
-    check([tool, "pip", "sync", "--quiet", "--require-hashes", lock], "Installing the packages", env=env)
+    write_stamp(level=level, digest=UNFINISHED)
+    sync = [tool, "pip", "sync", "--quiet", "--require-hashes", str(lock)]
+    if not works([*sync, "--offline"], env=env):  # first what uv has in its cache: faster, and needs no network
+        check(sync, "Installing the packages", env=env)
     own = [tool, "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--editable", HERE]
     check(own, "Installing Stocktwin itself", env=env)
     write_stamp(level=level, digest=digest(level))

@@ -51,6 +51,7 @@ def run(root: Path, tmp_path: Path) -> ModuleType:
         (here / name).write_text(f"{name}==1\n")
     place(module, here)
     module.uv = lambda: "uv"
+    module.works = lambda *command, **options: False  # nothing in uv's cache
     return module
 
 
