@@ -8,6 +8,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
+from starlette.middleware.gzip import GZipMiddleware
 
 from stocktwin.faces.api.live import LiveFeed
 from stocktwin.faces.api.problems import add_problems
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from stocktwin.app.usecases import TwinService
 
 DESCRIPTION = (
-    "Questions to an inventory digital twin. Quantities are exact: integers in the item's unit, or decimal strings where "
-    "the unit is divisible. Times are ISO 8601 in UTC. Errors are problem documents that name the offending value."
+    "Questions to an inventory digital twin. Quantities are exact: integers in the item's unit, or decimal strings "
+    "where it is divisible. Times are ISO 8601 in UTC. Errors are problem documents that name the offending value."
 )
 
 
@@ -49,5 +50,6 @@ def create_app(twin: TwinService, *, hosts: Iterable[str] | None = LOOPBACK, ori
     app.state.live = feed
     add_problems(app)
     app.include_router(api_router(twin, feed))
+    app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=5)
     app.add_middleware(Guard, rules=Rules.of(hosts, origins))
     return app

@@ -10,8 +10,8 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.exceptions import HTTPException
 
 from stocktwin.faces.api.live import LiveFeed
-from stocktwin.faces.api.models import DecisionRequest, SimulationRequest
 from stocktwin.faces.api.problems import PROBLEM_SCHEMA
+from stocktwin.faces.requests import DecisionRequest, SimulationRequest
 
 if TYPE_CHECKING:
     from stocktwin.app.usecases import TwinService
@@ -75,7 +75,7 @@ def _add_stock(router: APIRouter, twin: TwinService) -> None:
     def item_locations(
         offset: Offset = 0,
         limit: PageSize = 100,
-        sort: Annotated[str | None, Query(max_length=60)] = None,
+        sort: Annotated[str, Query(max_length=60, description="a column of the answer")] = "item_id",
         descending: bool = False,
         search: Annotated[str | None, Query(max_length=200, description="part of an id or a description")] = None,
         location: OptionalId = None,
@@ -141,7 +141,7 @@ def _add_questions(router: APIRouter, twin: TwinService) -> None:
 
 def _add_decisions(router: APIRouter, twin: TwinService) -> None:
     @router.get("/recommendations", tags=["recommendations"], summary="Actions, tested by simulation, best first")
-    def recommendations(top: Annotated[int | None, Query(ge=1, le=1_000)] = None) -> JSONResponse:
+    def recommendations(top: Annotated[int, Query(ge=1, le=1_000)] = 20) -> JSONResponse:
         return JSONResponse(twin.recommend(top=top))
 
     @router.get("/recommendations/{id:segment}", tags=["recommendations"], summary="One, with its proof")

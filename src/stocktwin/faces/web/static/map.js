@@ -1,0 +1,87 @@
+// The overview's map: locations, and lanes as wide as what travels on them.
+import { color, draw, read, tip, tooltip } from './charts.js';
+import { money, quantity } from './format.js';
+import { bestCut, bounds, miller, outlines, place } from './geography.js';
+
+const html = document.documentElement;
+const el = document.getElementById('map');
+const SYMBOL = { supplier: 'circle', plant: 'circle', port: 'diamond' };
+const located = (l) => l.latitude !== null && l.longitude !== null;
+const point = (l) => [l.longitude, l.latitude];
+
+let view = 'all', cut = -180, network = read('network');
+
+function legs({ locations, lanes }) {
+  const at = new Map(locations.filter(located).map((l) => [l.location_id, l]));
+  const sums = new Map();
+  for (const lane of lanes) {
+    const stops = [lane.origin_id, ...(lane.via && at.has(lane.via) ? [lane.via] : []), lane.destination_id];
+    for (let k = 0; k + 1 < stops.length; k++) {
+      const [from, to] = [at.get(stops[k]), at.get(stops[k + 1])];
+      if (!from || !to) continue;
+      const key = JSON.stringify([stops[k], stops[k + 1]]), leg = sums.get(key) ?? { from, to, units: 0, lines: 0, modes: new Set() };
+      leg.units += Number(lane.in_transit_units ?? 0);
+      leg.lines += lane.open_lines ?? 0;
+      if (lane.mode) leg.modes.add(lane.mode);
+      sums.set(key, leg);
+    }
+  }
+  return [...sums.values()];
+}
+
+const name = (l) => l.name || l.location_id;
+const locationTip = (l) => tip(name(l), [['Kind', l.kind ?? ''], ...(l.item_locations ? [['Stock value', money(l.on_hand_value)], ['Units', quantity(l.on_hand_units)], ['Stock-outs', `${quantity(l.stockouts)} of ${quantity(l.item_locations)}`]] : [])]);
+const legTip = (g) => tip(`${name(g.from)} → ${name(g.to)}`, [['Mode', [...g.modes].join(', ') || '–'], ['In transit', quantity(g.units)], ['Open order lines', quantity(g.lines)]]);
+
+function nodes(locations) {
+  return locations.filter(located).map((l) => ({
+    name: name(l), value: place(point(l), cut), tip: () => locationTip(l), id: l.item_locations ? l.location_id : null,
+    symbol: SYMBOL[l.kind] ?? 'roundRect', symbolSize: l.item_locations ? 15 : l.kind === 'port' ? 10 : 11,
+    itemStyle: { color: color(l.stockouts ? 'bad' : l.kind === 'supplier' ? 'good' : l.kind === 'port' ? 'mut' : 'acc'), borderColor: color('card'), borderWidth: 1.5 },
+    label: { show: true, formatter: '{b}', position: l.kind === 'port' ? 'bottom' : 'top', distance: 4, fontSize: l.item_locations ? 12 : 11, fontWeight: l.item_locations ? 600 : 400, color: color(l.item_locations ? 'ink' : 'mut'), textBorderColor: color('land'), textBorderWidth: 3 },
+  }));
+}
+
+function option() {
+  const { locations } = network;
+  const shown = locations.filter(located).filter((l) => view === 'all' || l.item_locations);
+  const most = Math.max(1, ...legs(network).map((g) => g.units));
+  return {
+    tooltip: tooltip({ trigger: 'item', formatter: (p) => p.data?.tip?.() ?? '' }),
+    geo: {
+      map: `network ${cut}`, projection: miller, roam: true, scaleLimit: { min: 0.8, max: 12 }, silent: true,
+      left: 0, right: 0, top: 0, bottom: 0, ...(shown.length ? { boundingCoords: bounds(shown.map(point), cut) } : {}),
+      itemStyle: { areaColor: color('land'), borderColor: color('edge'), borderWidth: 0.6 },
+    },
+    series: [
+      {
+        type: 'lines', coordinateSystem: 'geo', zlevel: 1, tooltip: { show: true },
+        data: legs(network).map((g) => ({
+          coords: [place(point(g.from), cut), place(point(g.to), cut)], tip: () => legTip(g),
+          lineStyle: { color: color('acc'), width: 1 + (4 * Math.sqrt(g.units)) / Math.sqrt(most), opacity: g.units ? 0.55 : 0.25, curveness: 0.16 },
+        })),
+      },
+      { type: 'scatter', coordinateSystem: 'geo', zlevel: 2, labelLayout: { hideOverlap: true }, data: nodes(locations) },
+    ],
+  };
+}
+
+async function start() {
+  const points = network.locations.filter(located).map(point);
+  cut = bestCut(points.map((p) => p[0]), legs(network).map((g) => [g.from.longitude, g.to.longitude]));
+  echarts.registerMap(`network ${cut}`, await outlines(html.dataset.assets, points, cut));
+  const chart = draw(el, option, { on: [] });
+  chart.on('click', (p) => { if (p.data?.id) location.href = `${html.dataset.root}stock?location=${encodeURIComponent(p.data.id)}`; });
+  document.addEventListener('twin:refreshed', () => {
+    const fresh = read('network');
+    if (JSON.stringify(fresh) !== JSON.stringify(network)) { network = fresh; chart.update(); }
+  });
+  for (const button of document.querySelectorAll('[data-view]')) {
+    button.addEventListener('click', () => {
+      view = button.dataset.view;
+      document.querySelectorAll('[data-view]').forEach((b) => b.setAttribute('aria-pressed', String(b === button)));
+      chart.update();
+    });
+  }
+}
+start();
