@@ -3,20 +3,47 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stocktwin.app.usecases import TwinService
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code."""
     from stocktwin.faces.cli.main import main as run
 
-    return run(list(sys.argv[1:] if argv is None else argv), serve=_serve)
+    return run(list(sys.argv[1:] if argv is None else argv), serve=serve_twin)
 
 
-def _serve(service: object, host: str, port: int, announce: object) -> None:
+def serve_twin(service: TwinService, host: str, port: int, announce: Callable[[str], None]) -> None:
+    """Serves a twin until Ctrl-C: web and REST, the inbox, and the commands of other processes."""
+    from stocktwin.app.forward import CommandServer, Output
+    from stocktwin.app.live import Inbox
+    from stocktwin.faces.cli.main import run_forwarded
     from stocktwin.faces.serve import serve
 
-    serve(service, host, port, announce)  # type: ignore[arg-type]
+    def command(argv: Sequence[str], cwd: Path, output: Output) -> int:
+        return run_forwarded(argv, cwd, output, service)
+
+    root = service.settings.root
+    service.go_live()
+    commands = CommandServer(root, command)
+    inbox = Inbox(root / "inbox", lambda path: announce(took(service.take_file(path), path.name)), announce)
+    commands.start()
+    inbox.start()
+    try:
+        serve(service, host, port, ready=lambda url: announce(f"Stocktwin is at {url} (Ctrl-C stops it)"))
+    finally:
+        inbox.stop()
+        commands.stop()
+
+
+def took(answer: Mapping[str, Any], name: str) -> str:
+    """One line about a file of the inbox."""
+    return f"inbox: {name}: {answer['accepted']} accepted, {answer['duplicates']} duplicate, {answer['quarantined']} quarantined"
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from stocktwin.app.answers.values import plain
 from stocktwin.app.settings import DEFAULT_SOURCE, Settings
 from stocktwin.domain.errors import NotFoundError, UsageError
-from stocktwin.domain.ports import Progress
+from stocktwin.domain.ports import Progress, silent
+from stocktwin.tables.schema import TABLES
 
 if TYPE_CHECKING:
     from stocktwin.ingest.contracts import SourceSpec
@@ -96,7 +98,7 @@ def source_spec(settings: Settings, name: str) -> SourceSpec:
 
     section = settings.sources.get(name)
     if section is None:
-        return default_source(name)
+        return default_source(name, twin_timezone=settings.timezone)
     return parse_source(name, dict(section), settings.timezone)
 
 
@@ -107,21 +109,67 @@ def take_folder(
     from stocktwin.ingest.sources.files import FolderReport, read_folder
 
     report = FolderReport()
-    deliveries = read_folder(folder, source_spec(settings, source), report=report, **_known(ledger, settings, source))
+    spec = source_spec(settings, source)
+    deliveries = read_folder(folder, spec, report=report, **_known(ledger, spec))
     intake.add(ledger.append(counted(deliveries, progress)))
-    intake.files.extend(report.files)
-    intake.ignored.extend(report.ignored)
-
-
-def _known(ledger: Ledger, settings: Settings, source: str) -> dict[str, Any]:
-    """What the twin knows that reading a source needs: its places' time zones and other systems' names for things."""
-    locations = ledger.current("locations")
-    zones = dict(
-        zip(locations.column("location_id").to_pylist(), locations.column("timezone").to_pylist(), strict=True)
+    intake.files.extend(asdict(entry) for entry in report.files)
+    intake.ignored.extend({"name": name, "reason": reason} for name, reason in report.ignored.items())
+    intake.ignored.extend(
+        {"name": name, "reason": f"{rows:,} rows that no map takes"} for name, rows in report.untaken.items() if rows
     )
+
+
+def take_file(ledger: Ledger, settings: Settings, path: Path, intake: Intake) -> None:
+    """Reads one file: JSON lines named after their table, or whatever a folder may hold."""
+    if path.suffix == ".jsonl":
+        take_lines(ledger, settings, path.read_bytes(), _table_of(path.stem), DEFAULT_SOURCE, intake, file=path.name)
+        return
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".taking-") as folder:
+        (Path(folder) / path.name).symlink_to(path.resolve())
+        take_folder(ledger, settings, choose_source(settings, Path(folder), None), Path(folder), intake, silent)
+
+
+def take_lines(
+    ledger: Ledger,
+    settings: Settings,
+    lines: bytes | str,
+    table: str | None,
+    source: str,
+    intake: Intake,
+    file: str = "facts",
+) -> None:
+    """Reads JSON lines: rows of one table, or each naming its own."""
+    from stocktwin.ingest.rows import read_json_lines
+
+    if table is not None and table not in TABLES:
+        raise NotFoundError("exchange table", table)
+    spec = source_spec(settings, source)
+    intake.add(ledger.append(read_json_lines(lines, spec, table=table, file=file, **_known(ledger, spec))))
+
+
+def replay(ledger: Ledger, settings: Settings, source: str | None, intake: Intake) -> None:
+    """Maps the quarantined rows of one source, or of all, again."""
+    from stocktwin.ingest.replay import replay as read_again
+
+    waiting = ledger.quarantine(source=source)
+    for name in sorted(set(waiting.column("source").to_pylist())):
+        spec = source_spec(settings, name)
+        intake.add(ledger.append(read_again(waiting, spec, **_known(ledger, spec))))
+
+
+def _table_of(stem: str) -> str | None:
+    """The exchange table that a file is named after, or None (then each line must name its own)."""
+    return next((name for name in TABLES if stem == name or stem.startswith((f"{name}-", f"{name}_"))), None)
+
+
+def _known(ledger: Ledger, spec: SourceSpec) -> dict[str, Any]:
+    """What reading a source needs to know: time zones of places, and what the source calls our things."""
+    locations = ledger.current("locations")
+    zones = zip(locations.column("location_id").to_pylist(), locations.column("timezone").to_pylist(), strict=True)
     names = ledger.current("crossref").to_pylist()
     return {
-        "location_timezones": {place: zone for place, zone in zones.items() if zone},
-        "crossref": {(row["system"], row["kind"], row["external_id"]): row["internal_id"] for row in names},
-        "twin_timezone": settings.timezone,
+        "location_timezones": {place: zone for place, zone in zones if zone},
+        "crossref": {
+            (row["kind"], row["external_id"]): row["internal_id"] for row in names if row["system"] == spec.system
+        },
     }

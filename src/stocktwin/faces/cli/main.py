@@ -10,12 +10,16 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from stocktwin.app.forward import Output, StreamOutput, forward
 from stocktwin.domain.errors import StocktwinError, UsageError
 from stocktwin.faces.cli.session import Serve, Session
+
+if TYPE_CHECKING:
+    from stocktwin.app.usecases import TwinService
 
 LOCAL_COMMANDS = ("new", "demo", "serve", "world")
 """Commands that make or own a twin; every other one is forwarded to a running owner."""
@@ -61,6 +65,12 @@ def run(words: Sequence[str], session: Session) -> int:
         return 130
     finally:
         session.close()
+
+
+def run_forwarded(argv: Sequence[str], cwd: Path, output: Output, service: TwinService) -> int:
+    """Runs, in the owner, a command that another process forwarded."""
+    words, _, as_json = split_globals(argv)
+    return run(words, Session(service.settings.root, cwd, as_json, output, service=service))
 
 
 def split_globals(argv: Sequence[str]) -> tuple[list[str], Path, bool]:
