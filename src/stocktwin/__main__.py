@@ -43,7 +43,8 @@ def serve_twin(service: TwinService, host: str, port: int, announce: Callable[[s
 
 def took(answer: Mapping[str, Any], name: str) -> str:
     """One line about a file of the inbox."""
-    return f"inbox: {name}: {answer['accepted']} accepted, {answer['duplicates']} duplicate, {answer['quarantined']} quarantined"
+    what = ", ".join(f"{answer[key]:,} {key}" for key in ("accepted", "duplicates", "quarantined"))
+    return f"inbox: {name}: {what}"
 
 
 if __name__ == "__main__":
