@@ -25,7 +25,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -39,6 +39,7 @@ EXTRAS = {
     "requirements-bench.lock": ("build", "dev", "bench"),
 }
 UV_LOCK = HERE / "requirements-uv.lock"
+SHARING = ("-n", "auto", "--maxprocesses", "8", "--dist", "loadfile")  # a file's fixtures are made once
 UNFINISHED = "unfinished"
 INTERRUPTED = 2  # pytest's exit code after Ctrl-C
 
@@ -52,9 +53,9 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def check(command: list[str | Path], what: str, **options: object) -> None:
+def check(command: Sequence[str | Path], what: str, env: Mapping[str, str] | None = None) -> None:
     """Runs a step of the set-up; SetupError naming it when it fails."""
-    result = subprocess.run([str(part) for part in command], check=False, cwd=HERE, stdin=subprocess.DEVNULL, **options)
+    result = subprocess.run([str(part) for part in command], check=False, cwd=HERE, stdin=subprocess.DEVNULL, env=env)
     if result.returncode:
         raise SetupError(f"{what} failed (see above). Mend the cause and run the same command again.")
 
@@ -74,11 +75,11 @@ def uv() -> str:
     return str(fetched)
 
 
-def works(command: list[str], **options: object) -> bool:
+def works(command: Sequence[str], env: Mapping[str, str] | None = None) -> bool:
     """Whether a program is there and succeeds (a shim may be there and not run); what it prints is not shown."""
     with contextlib.suppress(OSError):
-        quiet = {"capture_output": True, "stdin": subprocess.DEVNULL, "cwd": HERE, **options}
-        return subprocess.run(command, check=False, **quiet).returncode == 0
+        result = subprocess.run(command, check=False, capture_output=True, stdin=subprocess.DEVNULL, cwd=HERE, env=env)
+        return result.returncode == 0
     return False
 
 
@@ -160,7 +161,7 @@ def install(level: str) -> None:
     sync = [tool, "pip", "sync", "--quiet", "--require-hashes", str(lock)]
     if not works([*sync, "--offline"], env=env):  # first what uv has in its cache: faster, and needs no network
         check(sync, "Installing the packages", env=env)
-    own = [tool, "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--editable", HERE]
+    own = [tool, "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--editable", str(HERE)]
     check(own, "Installing Stocktwin itself", env=env)
     write_stamp(level=level, digest=digest(level))
     say(f"Set up in {time.monotonic() - began:.0f} s.")
@@ -210,7 +211,7 @@ def test(rest: list[str]) -> int:
     every = "--all" in rest
     options = [option for option in rest if option != "--all"]
     env = {**os.environ, "STOCKTWIN_NO_SKIP": "1"} if every else dict(os.environ)
-    failed = pytest([*([] if every else ["-m", "not slow"]), "-n", "auto", "--maxprocesses", "8", *options], env)
+    failed = pytest([*([] if every else ["-m", "not slow"]), *SHARING, *options], env)
     if every and failed != INTERRUPTED:
         say("The kernels again, as plain Python (NUMBA_DISABLE_JIT=1):")
         failed = pytest(["tests/kernels"], {**os.environ, "NUMBA_DISABLE_JIT": "1"}) or failed
@@ -253,7 +254,7 @@ def main(argv: list[str]) -> int:
     if not argv or argv[0] in ("-h", "--help"):
         print(__doc__.strip())
         return 0 if argv else 2
-    own = {"setup": setup, "test": test, "lock": lock}
+    own: dict[str, Callable[[list[str]], int]] = {"setup": setup, "test": test, "lock": lock}
     command = own.get(argv[0])
     try:
         return command(argv[1:]) if command else pass_on(argv)
