@@ -1,0 +1,125 @@
+"""What happens in the world is plausible, and one decision changes only what it touches."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from statistics import fmean, median
+
+import numpy as np
+import pytest
+
+from stocktwin.world.catalogue import CLASSES, ERRATIC, INTERMITTENT, LUMPY, SEASONAL, SMOOTH, TRENDING, make_catalogue
+from stocktwin.world.demand import demand_of, demand_rate
+from stocktwin.world.design import make_design
+from stocktwin.world.draws import Draws
+from stocktwin.world.physics import run
+from stocktwin.world.places import DCS, supply_lane
+from stocktwin.world.replenishment import lead_days
+
+LUCK = Draws(3)
+DESIGN = make_design(LUCK, make_catalogue(LUCK, 500))
+
+
+def demand_matrix(days: range) -> np.ndarray:
+    return np.stack([demand_of(DESIGN, LUCK, day) for day in days]) / DESIGN.quantum
+
+
+@pytest.fixture(scope="module")
+def asked() -> np.ndarray:
+    return demand_matrix(range(365))
+
+
+def adi_and_cv2(asked: np.ndarray, demand_class: int) -> tuple[float, float]:
+    """Medians of the average interval between demands and of the squared variation of their sizes (Syntetos, Boylan and
+    Croston 2005)."""
+    intervals, variations = [], []
+    for row in np.flatnonzero(DESIGN.items.demand_class[DESIGN.item] == demand_class):
+        sizes = asked[asked[:, row] > 0, row]
+        intervals.append(len(asked) / len(sizes))
+        variations.append(sizes.var() / sizes.mean() ** 2)
+    return median(intervals), median(variations)
+
+
+def test_demand_classes_are_what_they_are_called(asked: np.ndarray):
+    assert {CLASSES[c]: adi_and_cv2(asked, c)[0] < 1.32 for c in range(6)} == {
+        "smooth": True, "erratic": True, "intermittent": False, "lumpy": False, "seasonal": True, "trending": True,
+    }  # fmt: skip
+    for demand_class, varied in ((SMOOTH, False), (INTERMITTENT, False), (ERRATIC, True), (LUMPY, True)):
+        assert bool(adi_and_cv2(asked, demand_class)[1] > 0.49) is varied, CLASSES[demand_class]
+
+
+def test_demand_has_the_mean_it_was_drawn_from(asked: np.ndarray):
+    counts = np.isin(DESIGN.items.demand_class[DESIGN.item], (SMOOTH, ERRATIC, SEASONAL, TRENDING))
+    expected = np.stack([demand_rate(DESIGN, day) for day in range(365)])[:, counts].sum()
+    assert asked[:, counts].sum() / expected == pytest.approx(1.0, abs=0.02)
+
+
+def test_weeks_seasons_and_trends_show(asked: np.ndarray):
+    kind = DESIGN.items.demand_class[DESIGN.item]
+    by_weekday = [asked[day::7, kind == SMOOTH].mean() for day in range(7)]  # day 0 is a Wednesday
+    assert by_weekday[5] > 1.3 * by_weekday[4]  # Monday over Sunday
+    trending = asked[:, kind == TRENDING]
+    change = trending[-60:].sum(axis=0) / np.maximum(1, trending[:60].sum(axis=0))
+    assert (change > 1.4).mean() > 0.3
+    assert (change < 0.7).mean() > 0.2
+
+
+def test_classes_have_their_shares():
+    share = np.bincount(DESIGN.items.demand_class, minlength=6) / len(DESIGN.items)
+    assert share == pytest.approx([0.19, 0.08, 0.38, 0.20, 0.08, 0.07], abs=0.005)
+    assert len(set(DESIGN.items.item_id)) == len(set(DESIGN.items.description)) == 500
+    assert np.quantile(DESIGN.items.cost, 0.99) > 20 * np.median(DESIGN.items.cost)
+    assert {"each", "kilogram", "litre"} == set(DESIGN.items.unit)
+
+
+@pytest.mark.parametrize("supplier", range(3))
+def test_lead_times_are_those_declared_outside_congestion(supplier: int):
+    lane = supply_lane(supplier, 1)
+    days = [lead_days(Draws(seed), lane, 100) for seed in range(600)]
+    assert fmean(days) == pytest.approx(lane.mean, rel=0.05)
+    assert np.std(days) == pytest.approx(lane.sd, rel=0.15)
+    assert min(days) >= lane.least
+
+
+def test_a_congested_port_slows_its_lanes():
+    lane = supply_lane(2, 0)
+    assert lane.via == "PORT-LALB"
+    calm, busy = ([lead_days(Draws(seed), lane, day) for seed in range(300)] for day in (100, 250))
+    assert fmean(busy) / fmean(calm) == pytest.approx(1.25, abs=0.05)
+
+
+def test_one_decision_changes_only_its_item():
+    item = int(np.flatnonzero(DESIGN.items.demand_class == SMOOTH)[0])
+    s, S = DESIGN.reorder_point.copy(), DESIGN.order_up_to.copy()
+    s[item * len(DCS)] *= 2
+    S[item * len(DCS)] *= 2
+    one, two = run(DESIGN, LUCK, 45).events, run(replace(DESIGN, reorder_point=s, order_up_to=S), LUCK, 45).events
+
+    def happened(events, mine: bool) -> set[tuple[int, ...]]:
+        at = (DESIGN.item[events.row] == item) == mine
+        return set(zip(*(c[at].tolist() for c in (events.day, events.second, events.kind, events.row, events.quantity)),
+                       strict=True))  # fmt: skip
+
+    assert happened(one, False) == happened(two, False)
+    assert happened(one, True) != happened(two, True)
+
+
+def test_stock_outs_censor_sales_and_excess_lies_beside_them(world):
+    asked = world.rows("truth/demand")
+    served = sum(row["served"] for row in asked) / sum(row["asked"] for row in asked)
+    assert 0.90 < served < 0.995
+    assert all(0 <= row["served"] <= row["asked"] for row in asked)
+    sold = defaultdict(int)
+    for row in world.rows("truth/movements"):
+        sold[row["kind"]] += 1
+    assert sold["sale"] == sum(row["served"] > 0 for row in asked)
+    recent = defaultdict(float)
+    for row in asked[-len(asked) // 5 :]:
+        recent[row["item_id"], row["location_id"]] += float(row["asked"]) / (world.days / 5)
+    last = {(r["item_id"], r["location_id"]): float(r["quantity"]) for r in world.rows("truth/balances")[-2000:]}
+    cover = defaultdict(list)
+    for (item, place), level in last.items():
+        if recent[item, place]:
+            cover[item].append(level / recent[item, place])
+    assert sum(min(days) < 3 and max(days) > 45 for days in cover.values()) >= 10
