@@ -3,7 +3,8 @@
 
     python3 run.py demo                      install, build the demo twin, serve the web app (Ctrl-C stops it)
     python3 run.py test [pytest options]     install, run the everyday tests (--all: every test, as CI does)
-    python3 run.py setup                     only install; .venv/bin/stocktwin exists afterwards
+    python3 run.py setup [--bench]           only install; .venv/bin/stocktwin exists afterwards (--bench: and the
+                                             peers that benchmarks/ compares with)
     python3 run.py lock [uv options]         resolve the dependencies anew (--upgrade: to the newest)
     python3 run.py COMMAND ...               any other stocktwin command, e.g. `python3 run.py status`
 
@@ -32,7 +33,12 @@ HERE = Path(__file__).resolve().parent
 VENV = HERE / ".venv"
 BOOTSTRAP = HERE / ".bootstrap"
 STAMP = VENV / "stocktwin-setup.json"
-LOCKS = {"runtime": HERE / "requirements.lock", "test": HERE / "requirements-dev.lock"}
+LOCKS = {  # each level holds the one before it
+    "runtime": HERE / "requirements.lock",
+    "test": HERE / "requirements-dev.lock",
+    "bench": HERE / "requirements-bench.lock",
+}
+LEVELS = tuple(LOCKS)
 EXTRAS = {
     "requirements.lock": ("build",),
     "requirements-dev.lock": ("build", "dev"),
@@ -106,7 +112,12 @@ def read_stamp() -> dict[str, str]:
     """What stands in .venv: its own path, its level and digest; empty when it is missing, foreign or broken."""
     try:
         stamp = json.loads(STAMP.read_text())
-        healthy = stamp["path"] == str(VENV) and (VENV / "bin" / "python").exists() and stamp["level"] in LOCKS
+        healthy = (
+            stamp["path"] == str(VENV)
+            and (VENV / "bin" / "python").exists()
+            and stamp["level"] in LOCKS
+            and stamp["digest"]
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return {}
     return stamp if healthy else {}
@@ -122,19 +133,19 @@ def write_stamp(**stamp: str) -> None:
 def ensure(level: str) -> None:
     """Makes .venv hold at least `level`; costs a few milliseconds when it does already.
 
-    The test set holds the runtime set, so an environment never goes back from the one to the other.
+    An environment never goes back to a smaller level.
     """
     if not is_current(level):
         with one_at_a_time():
             if not is_current(level):  # another process may have done it meanwhile
-                install("test" if read_stamp().get("level") == "test" else level)
+                install(max(level, read_stamp().get("level", level), key=LEVELS.index))
 
 
 def is_current(level: str) -> bool:
     """Whether .venv holds `level`, from the locks as they are now, completely."""
     stamp = read_stamp()
-    here = stamp.get("level", "")
-    return here in (level, "test") and stamp.get("digest") == digest(here)
+    here = stamp.get("level")
+    return here in LEVELS[LEVELS.index(level) :] and stamp["digest"] == digest(here)
 
 
 @contextlib.contextmanager
@@ -196,10 +207,10 @@ def kernels_digest() -> str:
 
 def setup(rest: list[str]) -> int:
     """Installs and nothing else."""
-    if rest:
-        say(f"run.py setup takes no options: {rest[0]!r}")
+    if rest not in ([], ["--bench"]):
+        say(f"run.py setup: unknown option {rest[0]!r} (there is only --bench)")
         return 2
-    ensure("runtime")
+    ensure("bench" if rest else "runtime")
     warm()
     return 0
 

@@ -35,7 +35,7 @@ def place(run: ModuleType, here: Path) -> None:
     """Points run.py at another checkout."""
     run.HERE, run.VENV, run.BOOTSTRAP = here, here / ".venv", here / ".bootstrap"
     run.STAMP = run.VENV / "stocktwin-setup.json"
-    run.LOCKS = {"runtime": here / "requirements.lock", "test": here / "requirements-dev.lock"}
+    run.LOCKS = {level: here / path.name for level, path in run.LOCKS.items()}
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def run(root: Path, tmp_path: Path) -> ModuleType:
     spec.loader.exec_module(module)
     here = tmp_path / "checkout"
     here.mkdir()
-    for name in ("requirements.lock", "requirements-dev.lock", "pyproject.toml"):
+    for name in ("requirements.lock", "requirements-dev.lock", "requirements-bench.lock", "pyproject.toml"):
         (here / name).write_text(f"{name}==1\n")
     place(module, here)
     module.uv = lambda: "uv"
@@ -77,6 +77,15 @@ def test_the_test_set_is_added_and_never_taken_away(run: ModuleType, recorder: R
     run.LOCKS["test"].write_text("other==2\n")
     run.ensure("runtime")
     assert recorder.steps[5:] == ["sync requirements-dev.lock", "install"]
+
+
+def test_setup_installs_what_it_is_asked_for(run: ModuleType, recorder: Recorder) -> None:
+    run.warm = lambda: None
+    assert run.main(["setup", "--bench"]) == 0
+    assert recorder.steps[1] == "sync requirements-bench.lock"
+    assert run.main(["setup", "--nonsense"]) == 2
+    run.ensure("test")
+    assert len(recorder.steps) == 3
 
 
 @pytest.mark.parametrize("changed", ["requirements.lock", "pyproject.toml"])
