@@ -13,12 +13,12 @@ from stocktwin.world.state import COUNT_WINDOW, State
 
 Ints = npt.NDArray[np.int64]
 
-THEFT_STARTS: Final = 0.025
+THEFT_STARTS: Final = 0.04
 """Thieves an item-location meets in a year, and below what they do while they last."""
 THEFT_DAYS: Final = (20, 70)
 THEFT_CHANCE: Final = 0.4
 THEFT_SHARE: Final = 0.25
-LOSSES: Final = 0.03
+LOSSES: Final = 0.05
 """Unexplained one-off losses of an item-location in a year."""
 SCRAPPED: Final = 0.5
 OWN_USE: Final = 0.35

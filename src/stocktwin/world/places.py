@@ -86,7 +86,7 @@ def distance_km(a: Place, b: Place) -> float:
     """Great-circle distance (haversine).
 
     >>> round(distance_km(DCS[2], DCS[1]), -1)
-    1140.0
+    1130.0
     """
     lat_a, lat_b = np.radians([a.latitude, b.latitude])
     half_lat, half_lon = (lat_b - lat_a) / 2, np.radians(b.longitude - a.longitude) / 2

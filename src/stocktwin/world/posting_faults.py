@@ -40,9 +40,9 @@ SYSTEMS: Final = ("erp", "wms")
 RATES: Final = (
     (ERP, Event.SALE, Cause.missing_post, 0.0002),
     (ERP, Event.SALE, Cause.duplicate_post, 0.0002),
-    (WMS, Event.RECEIPT, Cause.missing_post, 0.0025),
-    (WMS, Event.RECEIPT, Cause.duplicate_post, 0.0025),
-    (WMS, Event.RECEIPT, Cause.pack_factor, 0.0015),
+    (WMS, Event.RECEIPT, Cause.missing_post, 0.002),
+    (WMS, Event.RECEIPT, Cause.duplicate_post, 0.002),
+    (WMS, Event.RECEIPT, Cause.pack_factor, 0.0008),
     (WMS, Event.RECEIPT, Cause.digit_swap, 0.0025),
 )
 """Chance of each fault per posting. They lie where the posting system is the authority, so they reach the record."""

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from stocktwin.world.clock import MINUTE, Clock
+from stocktwin.world.clock import MINUTE, SECOND, Clock
 from stocktwin.world.design import Design
 from stocktwin.world.draws import Draws
 from stocktwin.world.posting_faults import ERP, SYSTEMS, WMS, Cause, PostingFaults, keyed
@@ -103,7 +103,7 @@ class Office:
         u = keyed(
             self.luck, f"{SYSTEMS[system]} delay", len(self.design), self.events.day[event], self.events.row[event]
         )
-        return np.asarray((low + (high - low) * u) * MINUTE).astype(np.int64)
+        return np.asarray((low + (high - low) * u) * 60).astype(np.int64) * SECOND
 
     def _first(self, system: int) -> Postings:
         faults = self.faults
