@@ -175,7 +175,7 @@ def _numba_type(hint: Any, made: Kernel[..., Any]) -> Any:
         return types.Array(getattr(types, name), dimensions, "C")
     if isinstance(hint, type) and issubclass(hint, tuple) and hasattr(hint, "_fields"):
         fields = typing.get_type_hints(hint, include_extras=True)
-        return types.NamedTuple([_numba_type(fields[name], made) for name in hint._fields], hint)
+        return types.BaseTuple.from_types([_numba_type(fields[name], made) for name in hint._fields], hint)
     raise TypeError(f"{made!r}: no Numba type for the annotation {hint!r}")
 
 
