@@ -57,9 +57,15 @@ def key_sql(form: Form) -> str:
 
 def raw_sql(form: Form) -> str:
     """SQL expression: the delivered row as JSON of its filled canonical columns, all as text."""
-    names = [c.name for c in form.table.columns]
-    pairs = ", ".join(f'"{name}" := CAST("{name}" AS VARCHAR)' for name in [*names, "attributes"])
+    pairs = ", ".join(f'"{c.name}" := {_text_sql(c)}' for c in form.table.columns)
+    pairs += ', "attributes" := attributes'
     return f"CAST(json_merge_patch('{{}}', to_json(struct_pack({pairs}))) AS VARCHAR)"
+
+
+def _text_sql(column: Column) -> str:
+    if column.type is ColumnType.INSTANT:
+        return f"strftime(make_timestamp({column.name}), '%Y-%m-%dT%H:%M:%S.%fZ')"
+    return f'CAST("{column.name}" AS VARCHAR)'
 
 
 # ---- the same in plain Python: slow, independent, what `verify` and the tests compare with

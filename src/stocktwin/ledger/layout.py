@@ -98,7 +98,7 @@ class Form:
         return [
             f"CREATE TABLE fact_{self.name} (key UHUGEINT, digest UHUGEINT, seq INTEGER, pos INTEGER, known_at BIGINT, "
             f"source INTEGER, last_seq INTEGER, last_pos INTEGER, {booked}{kept}, attributes VARCHAR)",
-            f"CREATE TABLE parked_{self.name} (seq INTEGER, pos INTEGER, source INTEGER, row BIGINT, line BIGINT, "
+            f"CREATE TABLE parked_{self.name} (seq INTEGER, pos INTEGER, source INTEGER, _row BIGINT, _line BIGINT, "
             f"needs_kind VARCHAR, needs VARCHAR, {raw}, attributes VARCHAR)",
         ]
 
@@ -129,7 +129,7 @@ def ddl() -> list[str]:
         "CREATE TABLE decision (seq INTEGER, record_time BIGINT, body VARCHAR)",
         "CREATE TABLE system (code INTEGER, name VARCHAR)",
         "CREATE TABLE source (code INTEGER, name VARCHAR)",
-        "CREATE TABLE item (code INTEGER, item_id VARCHAR, unit VARCHAR, scale INTEGER)",
+        "CREATE TABLE item (code INTEGER, item_id VARCHAR, unit VARCHAR, scale INTEGER, power BIGINT)",
         "CREATE TABLE place (code INTEGER, place_id VARCHAR, virtual BOOLEAN, origin INTEGER, destination INTEGER)",
         f"INSERT INTO place VALUES {virtual}",
         "CREATE TABLE unit_factor (item_id VARCHAR, unit VARCHAR, num BIGINT, den BIGINT)",

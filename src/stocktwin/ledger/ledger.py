@@ -1,0 +1,359 @@
+"""The ledger's front door: what happened, append-only, double entry, two clocks.
+
+Writing goes through one lock: journal first (durable), then the fold. Reading takes a connection of its own per call.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+
+from stocktwin.domain.errors import UsageError
+from stocktwin.domain.ports import Clock, WallClock
+from stocktwin.domain.rules import Rules
+from stocktwin.ledger import balances as balance_query
+from stocktwin.ledger import currents, history_query, status_query
+from stocktwin.ledger.books import rules_in_force
+from stocktwin.ledger.digest import hex_hash
+from stocktwin.ledger.fold import Fold, decode_body
+from stocktwin.ledger.journal.blob import conform, encode_json, split
+from stocktwin.ledger.journal.protocol import DECISION, FACTS, RULES, Batch, BatchHeader, Journal, digest
+from stocktwin.ledger.projection import Projection
+from stocktwin.tables.batch import Delivery
+from stocktwin.tables.schema import TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import duckdb
+
+    from stocktwin.ledger.invariants import LawResult
+    from stocktwin.tables.evidence import Evidence
+    from stocktwin.tables.snapshot import Snapshot
+
+GROUP_BATCHES: Final = 8
+"""Batches that share one durable commit: what a bulk load holds in memory at most."""
+COUNTS: Final = """SELECT coalesce(sum(delivered), 0), coalesce(sum(accepted), 0), coalesce(sum(duplicates), 0) FROM tally"""
+
+
+@dataclass(frozen=True)
+class AppendResult:
+    """What became of some deliveries. `accepted` also counts parked facts that they resolved; `quarantined` is by how
+    many rows the quarantine grew (it may shrink), so that delivered = accepted + duplicates + quarantined."""
+
+    delivered: int
+    accepted: int
+    duplicates: int
+    quarantined: int
+    head: int
+    record_time: int
+
+
+class Ledger:
+    """One twin's ledger over a journal and its projection. Open it with `Ledger.open`."""
+
+    def __init__(self, journal: Journal, projection: Projection, clock: Clock, default_timezone: str = "UTC") -> None:
+        self.journal = journal
+        self._projection = projection
+        self._clock = clock
+        self._default = Rules(timezone=default_timezone)
+        self._writing = threading.RLock()
+        self._cache_lock = threading.RLock()
+        self._cached: tuple[tuple[int, str], Snapshot] | None = None
+        self._fold = Fold(projection.con, journal.blob)
+        self._batch = journal.head()
+        self._catch_up()
+
+    @classmethod
+    def open(
+        cls,
+        journal: Journal,
+        projection_path: Path | None = None,
+        clock: Clock | None = None,
+        default_timezone: str = "UTC",
+    ) -> Ledger:
+        """Opens the projection (in memory without a path), heals or rebuilds it, and folds in what it has not seen."""
+        projection = Projection.open(projection_path, journal)
+        try:
+            return cls(journal, projection, clock or WallClock(), default_timezone)
+        except BaseException:
+            projection.close()
+            raise
+
+    def close(self) -> None:
+        """Closes projection and journal."""
+        self._projection.close()
+        self.journal.close()
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def _catch_up(self) -> None:
+        """Folds in batches the projection has not seen, a group per transaction."""
+        group: list[Batch] = []
+        for batch in self.journal.batches(self._projection.watermark()[0]):
+            group.append(batch)
+            if len(group) == GROUP_BATCHES * 4:
+                self._apply(group)
+                group = []
+        self._apply(group)
+
+    def _apply(self, group: Sequence[Batch], contents: Mapping[int, tuple[pa.Table, pa.Table]] | None = None) -> None:
+        con = self._projection.con
+        con.execute("BEGIN")
+        try:
+            for batch in group:
+                self._fold.apply(batch, (contents or {}).get(batch.seq))
+            con.execute("COMMIT")
+        except BaseException:
+            con.execute("ROLLBACK")
+            self._fold = Fold(con, self.journal.blob)
+            raise
+
+    # ---- writing
+
+    def append(self, deliveries: Iterable[Delivery]) -> AppendResult:
+        """Journals deliveries, then folds them in. Read lazily; several share one durable commit.
+
+        When this returns everything is on disk. UsageError names a table that does not exist.
+        """
+        with self._writing:
+            before = self._counts()
+            for group in _groups(deliveries):
+                self._append_group(group)
+            delivered, accepted, duplicates = (now - old for now, old in zip(self._counts(), before, strict=True))
+            held = delivered - accepted - duplicates
+            head = self.journal.head()
+            recorded = head.header.record_time if head else self._clock.now()
+            return AppendResult(delivered, accepted, duplicates, held, self.head, recorded)
+
+    def _append_group(self, group: list[tuple[Delivery, bytes]]) -> None:
+        rules = digest(self.rules().to_json().encode())
+        now = self._clock.now()
+        fresh: dict[str, int] = {}
+        drafts = [self._draft(delivery, data, now, rules, fresh) for delivery, data in group]
+        batches = self.journal.append(drafts)
+        self._apply(batches, {batch.seq: (d.facts, d.rejected) for batch, (d, _) in zip(batches, group, strict=True)})
+
+    def _draft(
+        self, delivery: Delivery, data: bytes, now: int, rules: str, fresh: dict[str, int]
+    ) -> tuple[BatchHeader, bytes | None]:
+        header = BatchHeader(
+            FACTS,
+            now,
+            table=delivery.table,
+            source=delivery.source,
+            system=getattr(delivery, "system", ""),
+            file=delivery.file,
+            cursor=delivery.cursor,
+            raw_digest=delivery.raw_digest,
+            facts=delivery.facts.num_rows,
+            rejected=sum(1 for row in delivery.rejected.column("row").to_pylist() if row),
+            rules=rules,
+            replays=delivery.replays,
+            same_as=self._same_as(delivery, digest(data)),
+            blob=digest(data),
+        )
+        return header, None if header.same_as else data
+
+    def _same_as(self, delivery: Delivery, blob: str) -> int:
+        """An earlier batch of the same file, table and source with the very same content, or 0."""
+        if not delivery.raw_digest or delivery.replays:
+            return 0
+        wanted = (delivery.source, delivery.table, delivery.raw_digest)
+        for batch in self.journal.with_blob(blob):
+            header = batch.header
+            if (header.source, header.table, header.raw_digest) == wanted and not header.replays:
+                return batch.seq
+        return 0
+
+    def configure(self, rules: Rules) -> bool:
+        """Journals the rules when they differ from those in force; whether they did."""
+        with self._writing:
+            head = self.journal.head()
+            if head is not None and rules == self.rules() and self._has_rules():
+                return False
+            self._append_json(RULES, rules.to_json().encode())
+            return True
+
+    def decide(self, decision: Mapping[str, Any]) -> int:
+        """Journals a decision for good; its batch number."""
+        with self._writing:
+            return self._append_json(DECISION, encode_json(decision))
+
+    def _append_json(self, kind: str, data: bytes) -> int:
+        rules = digest(data if kind == RULES else self.rules().to_json().encode())
+        header = BatchHeader(kind, self._clock.now(), rules=rules, blob=digest(data))
+        batches = self.journal.append([(header, data)])
+        self._apply(batches)
+        return batches[0].seq
+
+    # ---- reading
+
+    def rules(self, known_at: int | None = None) -> Rules:
+        """The rules in force, now or at a record time."""
+        con = self._projection.cursor()
+        return rules_in_force(con, known_at) if self._has_rules() else self._default
+
+    def _has_rules(self) -> bool:
+        return bool(self._projection.cursor().execute("SELECT 1 FROM rules LIMIT 1").fetchall())
+
+    def _counts(self) -> tuple[int, int, int]:
+        delivered, accepted, duplicates = self._projection.cursor().execute(COUNTS).fetchall()[0]
+        return int(delivered), int(accepted), int(duplicates)
+
+    @property
+    def head(self) -> int:
+        """Number of the last batch folded in; 0 when the journal is empty."""
+        return self._projection_mark()[0]
+
+    @property
+    def state_hash(self) -> str:
+        """XOR of the digests of all accepted facts, 32 hex digits."""
+        return hex_hash(self._projection_mark()[1])
+
+    def _projection_mark(self) -> tuple[int, int]:
+        found: tuple[int, int] = self._projection.cursor().execute("SELECT seq, state FROM watermark").fetchall()[0]
+        return found
+
+    @property
+    def conservation_residual(self) -> int:
+        """The largest |sum over all accounts| of any item, on the record and in every book: 0 unless something leaks."""
+        from stocktwin.ledger.invariants import conservation_residual
+
+        return conservation_residual(self._projection.cursor())
+
+    def balances(
+        self,
+        *,
+        at: int | None = None,
+        known_at: int | None = None,
+        item_id: str | None = None,
+        location_id: str | None = None,
+        book: str | None = None,
+        stocking_only: bool = True,
+    ) -> pa.Table:
+        """Balances of accounts (`balances.BALANCE_SCHEMA`): up to event time `at`, as known at record time `known_at`,
+        on the record or in the book of a system. NotFoundError names what the twin does not know."""
+        return balance_query.balances(
+            self._projection.cursor(),
+            at=at,
+            known_at=known_at,
+            item_id=item_id,
+            location_id=location_id,
+            book=book,
+            stocking_only=stocking_only,
+        )
+
+    def status(self) -> dict[str, Any]:
+        """Counts that add up, per system too; clock, lags, laws at a glance."""
+        answer = status_query.status(self._projection.cursor(), self._clock.now())
+        return {
+            **answer,
+            "conservation_residual": self.conservation_residual,
+            "state_hash": self.state_hash,
+            "head": self.head,
+        }
+
+    def quarantine(self, *, source: str | None = None, limit: int | None = None, after: int | None = None) -> pa.Table:
+        """Rows that could not be taken (`status_query.QUARANTINE_SCHEMA`), oldest first; `after` = batches later than
+        that one."""
+        return status_query.quarantine(self._projection.cursor(), source=source, limit=limit, after=after)
+
+    def snapshot(self, *, currency: str = "USD") -> Snapshot:
+        """The twin as it stands, as dense columns; kept until something changes."""
+        from stocktwin.ledger.snapshot_query import snapshot
+
+        with self._cache_lock:
+            head = self.head
+            if self._cached is None or self._cached[0] != (head, currency):
+                con = self._projection.cursor()
+                as_of = status_query.as_of(con)
+                made = snapshot(
+                    con,
+                    currency=currency,
+                    as_of=self._clock.now() if as_of is None else as_of,
+                    timezone=self.rules().timezone,
+                    state_hash=self.state_hash,
+                    head=head,
+                )
+                self._cached = ((head, currency), made)
+            return self._cached[1]
+
+    def evidence(self, days: int = 90) -> Evidence:
+        """The facts of the last days, every system's side by side."""
+        from stocktwin.ledger.evidence_query import evidence
+
+        con = self._projection.cursor()
+        as_of = status_query.as_of(con)
+        return evidence(con, self._clock.now() if as_of is None else as_of, days)
+
+    def movements_of(
+        self, item_id: str, location_id: str, *, limit: int | None = None, before: int | None = None
+    ) -> pa.Table:
+        """What happened to an item at a place, newest first, with the running balance (`history_query`)."""
+        return history_query.movements_of(self._projection.cursor(), item_id, location_id, limit=limit, before=before)
+
+    def recent_transfers(self, days: int) -> pa.Table:
+        """`item_id, from_id, to_id` of transfers on the record in the last days before the twin's clock."""
+        con = self._projection.cursor()
+        as_of = status_query.as_of(con)
+        return history_query.recent_transfers(con, self._clock.now() if as_of is None else as_of, days)
+
+    def current(self, table: str) -> pa.Table:
+        """Current version of each fact of an exchange table, canonical columns."""
+        return currents.current_table(self._projection.cursor(), _known_table(table))
+
+    def rows(self, table: str) -> pa.Table:
+        """Every accepted fact of an exchange table, canonical columns, in order of delivery."""
+        return currents.all_facts(self._projection.cursor(), _known_table(table))
+
+    def decisions(self) -> list[dict[str, Any]]:
+        """Every decision, oldest first, with `seq` and `recorded_at` (µs)."""
+        rows = self._projection.cursor().execute("SELECT seq, record_time, body FROM decision ORDER BY seq").fetchall()
+        return [{**decode_body(body), "seq": seq, "recorded_at": recorded} for seq, recorded, body in rows]
+
+    def cursors(self) -> dict[tuple[str, str], str]:
+        """(source, file) → how far it has been read."""
+        return self.journal.cursors()
+
+    def verify(self) -> list[LawResult]:
+        """Every law of the ledger with its verdict."""
+        from stocktwin.ledger.invariants import verify
+
+        with self._writing:
+            return verify(self.journal, self._projection)
+
+
+def _known_table(table: str) -> str:
+    if table not in TABLES:
+        raise UsageError(f"no exchange table is called {table!r}")
+    return table
+
+
+def _groups(deliveries: Iterable[Delivery]) -> Iterator[list[tuple[Delivery, bytes]]]:
+    """Deliveries in canonical schema, in pieces of at most a batch, several to a group."""
+    group: list[tuple[Delivery, bytes]] = []
+    for delivery in deliveries:
+        for piece in split(_canonical(delivery)):
+            group.append(piece)
+            if len(group) == GROUP_BATCHES:
+                yield group
+                group = []
+    if group:
+        yield group
+
+
+def _canonical(delivery: Delivery) -> Delivery:
+    from dataclasses import replace
+
+    return replace(delivery, facts=conform(_known_table(delivery.table), delivery.facts))

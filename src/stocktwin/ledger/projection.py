@@ -1,0 +1,133 @@
+"""The projection: a disposable DuckDB file folded from the journal. Missing, damaged, older than the code or grown on
+another journal? It is deleted and folded again, by itself.
+
+The database is locked down: no file access, no extensions, no change of settings, nothing printed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from stocktwin.domain.errors import EnvironmentFault
+from stocktwin.ledger import layout
+from stocktwin.ledger.journal.protocol import GENESIS
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from stocktwin.ledger.journal.protocol import Journal
+
+CONFIG: Final = {
+    "enable_external_access": "false",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "max_temp_directory_size": "64GB",
+}
+
+
+@cache
+def fold_version() -> str:
+    """Digest of the code that decides what a projection holds: another version of it folds anew."""
+    here = Path(__file__).parent
+    files = sorted(here.glob("*.py")) + [here.parent / "tables" / "schema.py"]
+    return hashlib.sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()
+
+
+class Projection:
+    """One open projection. `con` is the writer's connection; readers take `cursor()` of their own."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, path: Path | None) -> None:
+        self.con = con
+        self.path = path
+
+    @classmethod
+    def open(cls, path: Path | None, journal: Journal) -> Projection:
+        """Opens the file when it fits the journal and this code, else starts an empty one (in memory without path)."""
+        if path is not None and path.exists():
+            found = _try_open(path)
+            if found is not None and found.fits(journal):
+                return found
+            if found is not None:
+                found.close()
+            _delete(path)
+        return cls._create(path)
+
+    @classmethod
+    def _create(cls, path: Path | None) -> Projection:
+        projection = cls(_connect(path), path)
+        con = projection.con
+        con.execute("BEGIN")
+        for statement in layout.ddl():
+            con.execute(statement)
+        con.execute("INSERT INTO watermark VALUES (0, ?, ?, 0)", [GENESIS, fold_version()])
+        con.execute("COMMIT")
+        return projection
+
+    def fits(self, journal: Journal) -> bool:
+        """Whether what it holds was folded by this code from a beginning of this journal."""
+        import duckdb
+
+        try:
+            seq, own_hash, version, _ = self.watermark()
+        except (duckdb.Error, IndexError):
+            return False
+        if version != fold_version():
+            return False
+        batch = journal.batch(seq)
+        return own_hash == GENESIS if seq == 0 else batch is not None and batch.hash == own_hash
+
+    def watermark(self) -> tuple[int, str, str, int]:
+        """Last batch folded in, its hash, the version of the fold, the state hash."""
+        found: tuple[int, str, str, int] = self.con.execute("SELECT seq, hash, version, state FROM watermark").fetchall()[0]
+        return found
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A connection of one's own, for one thread and one query at a time."""
+        return self.con.cursor()
+
+    def close(self) -> None:
+        """Closes the database."""
+        self.con.close()
+
+
+def _connect(path: Path | None) -> duckdb.DuckDBPyConnection:
+    import duckdb
+
+    config: dict[str, Any] = {**CONFIG, "threads": str(os.cpu_count() or 1), "memory_limit": _memory_limit()}
+    try:
+        con = duckdb.connect(str(path) if path else ":memory:", config=config)
+    except duckdb.IOException as error:
+        if path is not None and not os.access(path.parent, os.W_OK):
+            raise EnvironmentFault(f"cannot write the projection {path}: {error}") from None
+        raise
+    con.execute("SET enable_progress_bar = false")
+    con.execute("SET lock_configuration = true")
+    return con
+
+
+def _memory_limit() -> str:
+    """Half of the machine's memory, at least 512 MB: the rest of the twin lives in the other half."""
+    try:
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError, AttributeError):
+        total = 4 << 30
+    return f"{max(total // 2 >> 20, 512)}MB"
+
+
+def _try_open(path: Path) -> Projection | None:
+    """The projection in a file, or None when it cannot be opened: a damaged one is worth nothing, the journal all."""
+    import duckdb
+
+    try:
+        return Projection(_connect(path), path)
+    except (duckdb.Error, RuntimeError, UnicodeDecodeError):
+        return None
+
+
+def _delete(path: Path) -> None:
+    for file in (path, path.with_name(path.name + ".wal")):
+        file.unlink(missing_ok=True)
