@@ -160,8 +160,17 @@ def text_of(cells: pa.Array) -> pa.Array:
 
 def each_distinct(cells: pa.Array, function: Callable[[pa.Array], pa.Array]) -> pa.Array:
     """`function` of the distinct values of a column, put back in place."""
-    encoded = pc.dictionary_encode(cells)
-    return function(encoded.dictionary).take(encoded.indices)
+    coded = encoded(cells)
+    return function(coded.dictionary).take(coded.indices)
+
+
+def encoded(cells: pa.Array) -> pa.DictionaryArray:
+    """A column as distinct values and codes; as text where Arrow cannot tell its values apart (lists, records)."""
+    try:
+        return pc.dictionary_encode(cells)
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
+        texts = [cell_text(value) for value in cells.to_pylist()]
+        return pc.dictionary_encode(pa.array(texts, pa.string()))
 
 
 def _values_text(values: pa.Array) -> pa.Array:

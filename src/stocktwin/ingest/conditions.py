@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stocktwin.ingest.chunk import FILE, ROW, Chunk, text_of
+from stocktwin.ingest.chunk import FILE, ROW, Chunk, encoded, text_of
 from stocktwin.ingest.contracts import Condition, MapSpec
 from stocktwin.ingest.findings import Finding
 
@@ -91,11 +91,11 @@ def _typed(condition: Condition, cells: pa.Array) -> tuple[Flags, Flags]:
 
 
 def _each(condition: Condition, cells: pa.Array) -> tuple[Flags, Flags]:
-    encoded = pc.dictionary_encode(cells)
-    texts = [text or "" for text in text_of(encoded.dictionary).to_pylist()]
+    coded = encoded(cells)
+    texts = [text or "" for text in text_of(coded.dictionary).to_pylist()]
     test = _test(condition)
     verdicts = [test(text) for text in [*texts, ""]]
-    codes = encoded.indices.fill_null(len(texts)).to_numpy(zero_copy_only=False)
+    codes = coded.indices.fill_null(len(texts)).to_numpy(zero_copy_only=False)
     return np.array([verdict is True for verdict in verdicts])[codes], np.array([v is not None for v in verdicts])[
         codes
     ]

@@ -18,8 +18,10 @@ from typing import Any, Final
 
 from stocktwin.domain.calendar import zone
 from stocktwin.domain.errors import ConfigError
-from stocktwin.tables.schema import TABLES, ColumnType
+from stocktwin.tables.schema import MASTER_TABLES, TABLES, ColumnType
 
+READING_ORDER: Final = tuple(dict.fromkeys(("crossref", *MASTER_TABLES, *TABLES)))
+"""Order in which tables are delivered: other names for things first, then master data, then events."""
 OPERATORS: Final = ("equals", "not_equals", "in", "not_in", "matches", "not_matches", "above", "below", "at_least",
                     "at_most", "empty", "filled")  # fmt: skip
 NUMERIC: Final = ("above", "below", "at_least", "at_most")

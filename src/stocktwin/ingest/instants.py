@@ -11,10 +11,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from stocktwin.domain.calendar import EPOCH, MICROSECONDS_PER_DAY, parse_instant, to_micros, zone
-from stocktwin.ingest.chunk import text_of
+from stocktwin.ingest.chunk import encoded, text_of
 from stocktwin.ingest.contracts import EPOCHS
 
 EARLIEST: Final = to_micros(datetime(1900, 1, 1, tzinfo=UTC))
@@ -116,8 +115,8 @@ def _from_numbers(cells: pa.Array, times: int, divided: int, naive: bool) -> Tim
 
 
 def _from_distinct(cells: pa.Array, parse: object) -> Times:
-    encoded = pc.dictionary_encode(cells)
-    texts = text_of(encoded.dictionary).to_pylist()
+    coded = encoded(cells)
+    texts = text_of(coded.dictionary).to_pylist()
     micros = np.zeros(len(texts) + 1, np.int64)
     naive, valid = np.zeros(len(texts) + 1, bool), np.zeros(len(texts) + 1, bool)
     reasons: list[str | None] = [None] * (len(texts) + 1)
@@ -129,7 +128,7 @@ def _from_distinct(cells: pa.Array, parse: object) -> Times:
             valid[at] = True
         except (ValueError, OverflowError) as error:
             reasons[at] = str(error)
-    codes = encoded.indices.fill_null(len(texts)).to_numpy(zero_copy_only=False)
+    codes = coded.indices.fill_null(len(texts)).to_numpy(zero_copy_only=False)
     bad = np.array([reason is not None for reason in reasons])
     index = np.flatnonzero(bad[codes])
     return Times(micros[codes], naive[codes], valid[codes], index, [str(reasons[code]) for code in codes[index]])

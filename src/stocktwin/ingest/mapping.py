@@ -21,9 +21,14 @@ from stocktwin.ingest.instants import read_times, resolve
 from stocktwin.ingest.normalize import Parsed, parse_column, parse_distinct
 from stocktwin.tables.schema import TABLES, Column, ColumnType
 
+TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
 PLACES = ("location_id", "from_id", "to_id", "origin_id", "destination_id")
 ARRIVALS = ("arrived_at", "received_at")
 """Instants that are local to where the goods arrive."""
+LINE = "_line"
+"""Optional last column of facts: the line of a text file on which the row begins."""
+Key = tuple[str, ...]
+"""(kind, external id) of a cross reference, or (system, kind, external id)."""
 NAMES: Mapping[str, tuple[str, ...]] = {
     "item": ("item_id", "substitute", "parent", "component"),
     "location": (*PLACES, "source_id", "via"),
@@ -38,7 +43,13 @@ class Context:
 
     source: SourceSpec
     location_timezones: dict[str, str] = field(default_factory=dict)
-    crossref: dict[tuple[str, str], str] = field(default_factory=dict)
+    crossref: dict[Key, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, source: SourceSpec, timezones: Mapping[str, str] | None, names: Mapping[Key, str] | None) -> Context:
+        """Starts with what the twin knows; names of other systems than the source's are left out."""
+        mine = {key: name for key, name in (names or {}).items() if len(key) == 2 or key[0] == source.system}
+        return cls(source, dict(timezones or {}), {key[-2:]: name for key, name in mine.items()})
 
     def learn(self, table: str, facts: pa.Table) -> None:
         """Takes time zones and cross references from master data delivered in the same folder."""
@@ -99,6 +110,14 @@ def header_findings(spec: MapSpec, chunk: Chunk) -> list[Finding]:
     return findings
 
 
+def without_plain_lines(facts: pa.Table, file: str) -> pa.Table:
+    """Facts without their lines where these are what everybody expects: row + 1 in a text file."""
+    if LINE not in facts.column_names or not file.lower().endswith(TEXT_SUFFIXES):
+        return facts
+    plain = pc.all(pc.equal(facts[LINE], pc.add(facts[ROW], 1))).as_py()
+    return facts if plain is False else facts.drop_columns([LINE])
+
+
 def apply(spec: MapSpec, chunk: Chunk, context: Context) -> Mapped:
     """Maps every row of a chunk (its `where` has been applied before)."""
     spec = resolved(spec, chunk.columns)
@@ -115,6 +134,8 @@ def apply(spec: MapSpec, chunk: Chunk, context: Context) -> Mapped:
     good[list(findings)] = False
     arrays = [*(cell.parsed.values for cell in cells), attributes, pa.array(chunk.rows)]
     facts = pa.Table.from_arrays(arrays, schema=table.arrow_schema())
+    if chunk.lines is not None:
+        facts = facts.append_column(LINE, pa.array(chunk.lines))
     facts = facts if good.all() else facts.filter(pa.array(good))
     return Mapped(facts, np.flatnonzero(good), [findings[at] for at in sorted(findings)])
 
@@ -233,7 +254,7 @@ def _scaled(text: str, made: ColumnSpec) -> str:
         return text
 
 
-def _translated(name: str, values: pa.Array, crossref: Mapping[tuple[str, str], str]) -> pa.Array:
+def _translated(name: str, values: pa.Array, crossref: Mapping[Key, str]) -> pa.Array:
     kinds = [kind for kind, names in NAMES.items() if name in names]
     kinds += ["party"] if kinds == ["location"] else []
     if not kinds:
@@ -304,19 +325,21 @@ def _attributes(names: tuple[str, ...], chunk: Chunk) -> tuple[pa.Array, _Cells]
     if not present:
         return pa.nulls(len(chunk), pa.string()), cells
     fragments = [each_distinct(chunk.text(name), partial(_fragments, name)) for name in present]
-    joined = pc.binary_join_element_wise(*fragments, ", ", null_handling="skip")
-    filled = pc.binary_join_element_wise("{", joined, "}", "")
+    # Not null_handling="skip": it drops a row whose parts are all null (Arrow 26).
+    joined = pc.binary_join_element_wise(*fragments, "", null_handling="replace", null_replacement="")
+    filled = pc.binary_join_element_wise("{", pc.utf8_slice_codeunits(joined, 2), "}", "")
     return pc.if_else(pc.equal(joined, ""), pa.scalar(None, pa.string()), filled), cells
 
 
 def _fragments(name: str, texts: pa.Array) -> pa.Array:
-    """`"name": "text"`; a column that is called `attributes` and holds a JSON object is taken apart (a round trip)."""
+    """`, "name": "text"`; a column called `attributes` that holds a JSON object is taken apart (a round trip)."""
 
     def fragment(text: str | None) -> str | None:
         if text is None or text == "":
             return None
         inner = _inner_object(text) if name == "attributes" else None
-        return f"{json.dumps(name)}: {json.dumps(text, ensure_ascii=False)}" if inner is None else inner or None
+        inner = f"{json.dumps(name)}: {json.dumps(text, ensure_ascii=False)}" if inner is None else inner
+        return f", {inner}" if inner else None
 
     return pa.array([fragment(text) for text in texts.to_pylist()], pa.string())
 

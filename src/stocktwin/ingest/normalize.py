@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from stocktwin.domain.calendar import parse_date, zone
 from stocktwin.domain.quantity import MAX_DECIMALS, MAX_QUANTITY, parse_decimal, parse_factor, parse_quantity
-from stocktwin.ingest.chunk import each_distinct, text_of
+from stocktwin.ingest.chunk import each_distinct, encoded, text_of
 from stocktwin.tables.schema import DECIMAL, Column, ColumnType
 
 NINE_PLACES: Final = Decimal(1).scaleb(-MAX_DECIMALS)
@@ -51,10 +51,10 @@ def parse_column(column: Column, cells: pa.Array, format: str | None = None, aft
 
 def parse_distinct(cells: pa.Array, parse: Callable[[str], Any], kind: pa.DataType) -> Parsed:
     """Parses each distinct non-blank value with `parse`, whose ValueError becomes the reason."""
-    encoded = pc.dictionary_encode(cells)
+    coded = encoded(cells)
     values: list[Any] = []
     reasons: list[str | None] = []
-    for text in text_of(encoded.dictionary).to_pylist():
+    for text in text_of(coded.dictionary).to_pylist():
         value, reason = None, None
         if text is not None and not text.isspace() and text:
             try:
@@ -63,11 +63,11 @@ def parse_distinct(cells: pa.Array, parse: Callable[[str], Any], kind: pa.DataTy
                 reason = str(error)
         values.append(value)
         reasons.append(reason)
-    parsed = pa.array(values, kind).take(encoded.indices)
+    parsed = pa.array(values, kind).take(coded.indices)
     bad = np.array([reason is not None for reason in reasons] + [False])
     if not bad.any():
         return Parsed(parsed)
-    codes = encoded.indices.fill_null(len(reasons)).to_numpy(zero_copy_only=False)
+    codes = coded.indices.fill_null(len(reasons)).to_numpy(zero_copy_only=False)
     index = np.flatnonzero(bad[codes])
     return Parsed(parsed, index, [str(reasons[code]) for code in codes[index]])
 

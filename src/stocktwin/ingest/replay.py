@@ -11,9 +11,9 @@ import pyarrow as pa
 
 from stocktwin.ingest.chunk import CHUNK_ROWS, Chunk, chunk_of_rows
 from stocktwin.ingest.conditions import takes
-from stocktwin.ingest.contracts import MapSpec, SourceSpec, exchange_map
+from stocktwin.ingest.contracts import READING_ORDER, MapSpec, SourceSpec, exchange_map
 from stocktwin.ingest.findings import rejected_table
-from stocktwin.ingest.mapping import Context, apply
+from stocktwin.ingest.mapping import Context, Key, apply, without_plain_lines
 from stocktwin.ingest.sources.files import maps_of
 from stocktwin.ingest.sources.text import CELLS
 from stocktwin.tables.batch import Delivery
@@ -27,7 +27,7 @@ def replay(
     source: SourceSpec,
     *,
     location_timezones: Mapping[str, str] | None = None,
-    crossref: Mapping[tuple[str, str], str] | None = None,
+    crossref: Mapping[Key, str] | None = None,
 ) -> Iterator[Delivery]:
     """Deliveries of the quarantined rows that can be read now; `replays` names them. Rows that still cannot be read,
     that no map takes, or that never were rows (a broken line) are not delivered and stay where they are.
@@ -35,13 +35,13 @@ def replay(
     `rows` have quarantine_id, source, table, file, raw, and row and line where they are known (templates with `_row`
     need them). Rows of other sources are left alone.
     """
-    context = Context(source, dict(location_timezones or {}), dict(crossref or {}))
+    context = Context.of(source, location_timezones, crossref)
     groups: dict[tuple[str, str], list[tuple[Row, dict[str, str]]]] = {}
     for row in rows.to_pylist() if isinstance(rows, pa.Table) else rows:
         cells = _cells(row, source)
         if cells is not None:
             groups.setdefault((row["table"], row["file"]), []).append((row, cells))
-    for (table, file), members in sorted(groups.items(), key=lambda group: list(TABLES).index(group[0][0])):
+    for (table, file), members in sorted(groups.items(), key=lambda group: READING_ORDER.index(group[0][0])):
         for start in range(0, len(members), CHUNK_ROWS):
             yield from _again(members[start : start + CHUNK_ROWS], table, file, context)
 
@@ -90,7 +90,8 @@ def _deliver(spec: MapSpec, chunk: Chunk, ids: np.ndarray[Any, Any], context: Co
     if mapped.facts.num_rows:
         settled = tuple(int(one) for one in ids[mapped.kept])
         none = rejected_table([])
-        yield Delivery(context.source.name, spec.table, chunk.file, mapped.facts, none, replays=settled)
+        facts = without_plain_lines(mapped.facts, chunk.file)
+        yield Delivery(context.source.name, spec.table, chunk.file, facts, none, replays=settled)
 
 
 def _chunk(members: list[tuple[Row, dict[str, str]]], file: str) -> Chunk:

@@ -8,9 +8,9 @@ from typing import Any
 
 from stocktwin.domain.errors import UsageError
 from stocktwin.ingest.chunk import CHUNK_ROWS, cell_text, chunk_of_rows
-from stocktwin.ingest.contracts import SourceSpec, exchange_map
+from stocktwin.ingest.contracts import READING_ORDER, SourceSpec, exchange_map
 from stocktwin.ingest.findings import Finding, raw_json, rejected_table
-from stocktwin.ingest.mapping import Context, apply
+from stocktwin.ingest.mapping import Context, Key, apply
 from stocktwin.ingest.sources.text import CELLS
 from stocktwin.tables.batch import Delivery
 from stocktwin.tables.schema import TABLES
@@ -23,7 +23,7 @@ def read_rows(
     *,
     file: str = "rows",
     location_timezones: Mapping[str, str] | None = None,
-    crossref: Mapping[tuple[str, str], str] | None = None,
+    crossref: Mapping[Key, str] | None = None,
 ) -> Delivery:
     """Rows of one exchange table under its own column names; row numbers count from 1.
 
@@ -32,7 +32,7 @@ def read_rows(
     if table not in TABLES:
         raise UsageError(f"no exchange table is called {table!r}; they are {', '.join(TABLES)}")
     numbered = [(at, at, row) for at, row in enumerate(rows, 1)]
-    context = Context(source, dict(location_timezones or {}), dict(crossref or {}))
+    context = Context.of(source, location_timezones, crossref)
     return _delivery(numbered, [], table, context, file)
 
 
@@ -43,7 +43,7 @@ def read_json_lines(
     table: str | None = None,
     file: str = "facts",
     location_timezones: Mapping[str, str] | None = None,
-    crossref: Mapping[tuple[str, str], str] | None = None,
+    crossref: Mapping[Key, str] | None = None,
 ) -> list[Delivery]:
     """JSON objects, one a line, each of `table` or of the table that its key `table` names; one delivery per table,
     master data first. A line that is no such object is a rejected row (of `table`, else of `movements`)."""
@@ -62,10 +62,10 @@ def read_json_lines(
     fallback = table if table in TABLES else "movements"
     if broken:
         by_table.setdefault(str(fallback), [])
-    context = Context(source, dict(location_timezones or {}), dict(crossref or {}))
+    context = Context.of(source, location_timezones, crossref)
     return [
         _delivery(by_table[name], broken if name == fallback else [], name, context, file)
-        for name in TABLES
+        for name in READING_ORDER
         if name in by_table
     ]
 

@@ -17,15 +17,14 @@ from stocktwin.domain.errors import NotFoundError, UsageError
 from stocktwin.domain.ports import Progress, silent
 from stocktwin.ingest.chunk import CHUNK_ROWS, Chunk
 from stocktwin.ingest.conditions import takes, undecided_findings
-from stocktwin.ingest.contracts import MapSpec, SourceSpec, exchange_map
+from stocktwin.ingest.contracts import READING_ORDER, MapSpec, SourceSpec, exchange_map
 from stocktwin.ingest.findings import Finding, rejected_table
-from stocktwin.ingest.mapping import Context, Mapped, apply, header_findings
+from stocktwin.ingest.mapping import TEXT_SUFFIXES, Context, Key, Mapped, apply, header_findings, without_plain_lines
 from stocktwin.ingest.sources.parquet import read_parquet
 from stocktwin.ingest.sources.text import Unreadable, read_text
 from stocktwin.tables.batch import Delivery
 from stocktwin.tables.schema import TABLES
 
-TEXT_SUFFIXES: Final = (".csv", ".tsv", ".txt")
 PARQUET_SUFFIXES: Final = (".parquet", ".pq")
 PART: Final = re.compile(r"[-_.]\d.*")
 """What may follow a table's name in a file name: `movements-2026-01-05.csv` is one of `movements`."""
@@ -74,11 +73,11 @@ def read_folder(
     source: SourceSpec,
     *,
     location_timezones: Mapping[str, str] | None = None,
-    crossref: Mapping[tuple[str, str], str] | None = None,
+    crossref: Mapping[Key, str] | None = None,
     progress: Progress = silent,
     report: FolderReport | None = None,
 ) -> Iterator[Delivery]:
-    """Reads a folder lazily, one delivery of at most 100,000 rows after the other, in the order of `TABLES`.
+    """Reads a folder lazily, one delivery of at most 100,000 rows after the other, in `READING_ORDER`.
 
     Raises NotFoundError where there is no such folder and UsageError where nothing in it can be read; whatever is
     wrong with the data comes as findings in the deliveries.
@@ -89,7 +88,7 @@ def read_folder(
     passes = plan(folder, source, report)
     if not passes:
         raise UsageError(_nothing(folder, source, report))
-    context = Context(source, dict(location_timezones or {}), dict(crossref or {}))
+    context = Context.of(source, location_timezones, crossref)
     return _read(passes, context, progress, report)
 
 
@@ -114,8 +113,7 @@ def plan(folder: Path, source: SourceSpec, report: FolderReport) -> list[_Pass]:
             continue
         answering = tuple(spec for spec in specs if not spec.distinct) or specs
         passes += [_Pass(path, spec, answering, spec is answering[0]) for spec in specs]
-    order = list(TABLES)
-    return sorted(passes, key=lambda one: order.index(one.spec.table))
+    return sorted(passes, key=lambda one: READING_ORDER.index(one.spec.table))
 
 
 def _why_not(path: Path, specs: tuple[MapSpec, ...], source: SourceSpec) -> str:
@@ -253,7 +251,7 @@ class _Reading:
             source=self.context.source.name,
             table=self.one.spec.table,
             file=file,
-            facts=facts.combine_chunks(),
+            facts=without_plain_lines(facts, file).combine_chunks(),
             rejected=rejected_table(self.findings),
             cursor=f"{file}:{self.digest[:16]}:{self.position}",
             raw_digest=self.digest,
