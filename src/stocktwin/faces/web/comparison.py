@@ -79,7 +79,7 @@ def _cell(name: str, value: dict[str, Any] | None, difference: dict[str, Any] | 
         return Cell(shown, DASH, "", "none", "not known")
     lo, hi = difference.get("lo"), difference.get("hi")
     tone, verdict = _judge(name, mean, lo, hi)
-    interval = "" if lo is None or hi is None else f"{change(name, lo, currency)} to {change(name, hi, currency)}"
+    interval = "" if lo is None or hi is None else between(name, lo, hi, currency)
     return Cell(shown, change(name, mean, currency), interval, tone, verdict)
 
 
@@ -122,6 +122,15 @@ def change(name: str, value: float | None, currency: str) -> str:
     if _is_money(name):
         return money(value, currency, signed=True)
     return quantity(value, signed=True)
+
+
+def between(name: str, lo: float | None, hi: float | None, currency: str) -> str:
+    """An interval of differences; the unit of shares stands once.
+
+    >>> between("fill_rate", -0.02, -0.01, "USD"), between("total_cost", -95.0, 12.5, "USD")
+    ('−2.00 to −1.00 pts', '−$95 to +$12.50')
+    """
+    return f"{change(name, lo, currency).removesuffix(' pts')} to {change(name, hi, currency)}"
 
 
 def _is_money(name: str) -> bool:

@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
-from stocktwin.faces.web.comparison import change, figure
+from stocktwin.faces.web.comparison import between, change, figure
 from stocktwin.faces.web.wording import filters
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class Renderer:
             "data": json_data,
             "figure": lambda name, value: figure(name, value, settings.currency),
             "change": lambda name, value: change(name, value, settings.currency),
+            "between": lambda name, lo, hi: between(name, lo, hi, settings.currency),
         }
         self._environment.globals |= {
             "twin_name": settings.name,

@@ -138,7 +138,8 @@ def percent(value: float | None, digits: int = 1, signed: bool = False) -> str:
     if 0 < value < 0.5 * 10 ** (-2 - digits):
         return f"<{10**-digits:.{digits}f} %"
     text = f"{value * 100:{'+' if signed else ''}.{digits}f}"
-    return (text.removesuffix("." + "0" * digits) if digits else text).replace("-", MINUS) + " %"
+    whole = value in (0, 1) and digits
+    return (text.removesuffix("." + "0" * digits) if whole else text).replace("-", MINUS) + " %"
 
 
 def duration(seconds: float | None) -> str:

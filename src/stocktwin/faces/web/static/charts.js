@@ -19,7 +19,7 @@ export function tip(title, lines) {
 
 export const tooltip = (more) => ({ backgroundColor: color('card'), borderColor: color('edge'), borderWidth: 1, padding: [8, 10], confine: true, textStyle: { color: color('ink') }, ...more });
 export const axis = (more = {}) => ({ axisLine: { lineStyle: { color: color('edge') } }, axisTick: { show: false }, axisLabel: { color: color('mut'), fontSize: 11.5 }, splitLine: { lineStyle: { color: color('line') } }, nameTextStyle: { color: color('mut') }, ...more });
-export const legend = (more = {}) => ({ top: 0, right: 0, itemWidth: 16, itemHeight: 9, textStyle: { color: color('mut'), fontSize: 12 }, ...more });
+export const legend = (more = {}) => ({ type: 'scroll', top: 0, right: 0, left: 64, align: 'left', itemWidth: 16, itemHeight: 9, textStyle: { color: color('mut'), fontSize: 12 }, ...more });
 const font = () => getComputedStyle(document.body).fontFamily;
 
 // Draws `option()` into `el` and keeps it right; returns the chart.

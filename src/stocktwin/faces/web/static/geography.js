@@ -29,23 +29,36 @@ export function bestCut(longitudes, legs) {
 }
 
 // The part of a ring on one side of a meridian.
-function side(ring, cut, east) {
-  const inside = (p) => (east ? p[0] >= cut : p[0] <= cut), out = [];
+function side(ring, meridian, east) {
+  const inside = (p) => (east ? p[0] >= meridian : p[0] <= meridian), out = [];
   ring.forEach((p, k) => {
     const q = ring[(k + 1) % ring.length];
     if (inside(p)) out.push(p);
-    if (inside(p) !== inside(q)) out.push([cut, p[1] + ((q[1] - p[1]) * (cut - p[0])) / (q[0] - p[0])]);
+    if (inside(p) !== inside(q)) out.push([meridian, p[1] + ((q[1] - p[1]) * (meridian - p[0])) / (q[0] - p[0])]);
   });
-  return out.length > 2 ? [...out, out[0]] : null;
+  return out;
 }
 
+// A ring whose neighbours are never half a world apart: Russia goes on past 180° instead of jumping back to the west.
+function unrolled(ring) {
+  let turn = 0;
+  return ring.map(([lon, lat], k) => {
+    if (k) turn -= 360 * Math.round((lon - ring[k - 1][0]) / 360);
+    return [lon + turn, lat];
+  });
+}
+
+// A feature on the globe cut open at `cut`: the parts of each polygon, and of its copies a turn away, between cut and cut + 360.
 function turned(feature, cut) {
   const polygons = feature.geometry.type === 'Polygon' ? [feature.geometry.coordinates] : feature.geometry.coordinates;
   const parts = [];
   for (const rings of polygons) {
-    const east = rings.map((ring) => side(ring, cut, true)).filter(Boolean);
-    const west = rings.map((ring) => side(ring, cut, false)).filter(Boolean).map((ring) => ring.map(([x, y]) => [x + 360, y]));
-    for (const part of [east, west]) if (part.length) parts.push(part);
+    const whole = rings.map(unrolled);
+    for (const turn of [-360, 0, 360]) {
+      const moved = whole.map((ring) => ring.map(([lon, lat]) => [lon + turn, lat]));
+      const kept = moved.map((ring) => side(side(ring, cut, true), cut + 360, false)).filter((ring) => ring.length > 2);
+      if (kept.length) parts.push(kept.map((ring) => [...ring, ring[0]]));
+    }
   }
   return { type: 'Feature', properties: { name: feature.properties.name ?? '' }, geometry: { type: 'MultiPolygon', coordinates: parts } };
 }

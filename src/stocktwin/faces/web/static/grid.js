@@ -3,12 +3,12 @@
 const ROW = 32, PAGE = 100, TALLEST = 8_000_000, KEPT = 60;
 
 export class Grid {
-  // columns: [{key, label, width, num, write(row) → text, tone(row) → class, link(row) → url}]; page(offset, limit) → {total, rows}
+  // columns: [{key, label, width, grows, num, write(row) → text, tone(row) → class, link(row) → url}]; page(offset, limit) → {total, rows}
   constructor(el, { columns, page, sort, sortable, onSort, onOpen, onTotal }) {
     Object.assign(this, { el, columns, page, sort, onSort, onOpen, onTotal, total: 0, age: 0, at: -1, pages: new Map() });
-    this.template = columns.map((c) => `minmax(${c.width}px, ${c.num ? 1 : 1.3}fr)`).join(' ');
+    el.style.setProperty('--grid-columns', columns.map((c) => (c.grows ? `minmax(${c.width}px, 1fr)` : `${c.width}px`)).join(' '));
+    el.style.setProperty('--grid-width', `${columns.reduce((sum, c) => sum + c.width, 0)}px`);
     this.head = this.#part('div', 'grid-head', 'row', el);
-    this.head.style.gridTemplateColumns = this.template;
     columns.forEach((c) => this.#heading(c, sortable.includes(c.key)));
     this.body = this.#part('div', 'grid-body', 'rowgroup', el);
     this.window = this.#part('div', 'grid-window', 'presentation', this.body);
@@ -124,7 +124,6 @@ export class Grid {
     const data = this.row(index), row = document.createElement('div');
     row.className = 'grid-row';
     row.id = `row-${index}`;
-    row.style.gridTemplateColumns = this.template;
     row.setAttribute('role', 'row');
     row.setAttribute('aria-rowindex', index + 2);
     row.setAttribute('aria-selected', String(index === this.at));

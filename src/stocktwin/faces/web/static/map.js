@@ -33,24 +33,31 @@ const name = (l) => l.name || l.location_id;
 const locationTip = (l) => tip(name(l), [['Kind', l.kind ?? ''], ...(l.item_locations ? [['Stock value', money(l.on_hand_value)], ['Units', quantity(l.on_hand_units)], ['Stock-outs', `${quantity(l.stockouts)} of ${quantity(l.item_locations)}`]] : [])]);
 const legTip = (g) => tip(`${name(g.from)} → ${name(g.to)}`, [['Mode', [...g.modes].join(', ') || '–'], ['In transit', quantity(g.units)], ['Open order lines', quantity(g.lines)]]);
 
-function nodes(locations) {
+// A label at the edge of the map is written towards its middle.
+function side(l, [[west], [east]]) {
+  const x = (place(point(l), cut)[0] - west) / (east - west);
+  return x > 0.82 ? 'left' : x < 0.18 ? 'right' : l.kind === 'port' ? 'bottom' : 'top';
+}
+
+function nodes(locations, box) {
   return locations.filter(located).map((l) => ({
     name: name(l), value: place(point(l), cut), tip: () => locationTip(l), id: l.item_locations ? l.location_id : null,
     symbol: SYMBOL[l.kind] ?? 'roundRect', symbolSize: l.item_locations ? 15 : l.kind === 'port' ? 10 : 11,
     itemStyle: { color: color(l.stockouts ? 'bad' : l.kind === 'supplier' ? 'good' : l.kind === 'port' ? 'mut' : 'acc'), borderColor: color('card'), borderWidth: 1.5 },
-    label: { show: true, formatter: '{b}', position: l.kind === 'port' ? 'bottom' : 'top', distance: 4, fontSize: l.item_locations ? 12 : 11, fontWeight: l.item_locations ? 600 : 400, color: color(l.item_locations ? 'ink' : 'mut'), textBorderColor: color('land'), textBorderWidth: 3 },
+    label: { show: true, formatter: '{b}', position: side(l, box), distance: 5, fontSize: l.item_locations ? 12 : 11, fontWeight: l.item_locations ? 600 : 400, color: color(l.item_locations ? 'ink' : 'mut'), textBorderColor: color('land'), textBorderWidth: 3 },
   }));
 }
 
 function option() {
   const { locations } = network;
   const shown = locations.filter(located).filter((l) => view === 'all' || l.item_locations);
+  const box = bounds(shown.map(point), cut);
   const most = Math.max(1, ...legs(network).map((g) => g.units));
   return {
     tooltip: tooltip({ trigger: 'item', formatter: (p) => p.data?.tip?.() ?? '' }),
     geo: {
       map: `network ${cut}`, projection: miller, roam: true, scaleLimit: { min: 0.8, max: 12 }, silent: true,
-      left: 0, right: 0, top: 0, bottom: 0, ...(shown.length ? { boundingCoords: bounds(shown.map(point), cut) } : {}),
+      left: 0, right: 0, top: 0, bottom: 0, preserveAspect: 'contain', ...(shown.length ? { boundingCoords: box } : {}),
       itemStyle: { areaColor: color('land'), borderColor: color('edge'), borderWidth: 0.6 },
     },
     series: [
@@ -61,7 +68,7 @@ function option() {
           lineStyle: { color: color('acc'), width: 1 + (4 * Math.sqrt(g.units)) / Math.sqrt(most), opacity: g.units ? 0.55 : 0.25, curveness: 0.16 },
         })),
       },
-      { type: 'scatter', coordinateSystem: 'geo', zlevel: 2, labelLayout: { hideOverlap: true }, data: nodes(locations) },
+      { type: 'scatter', coordinateSystem: 'geo', zlevel: 2, labelLayout: { hideOverlap: true }, data: nodes(locations, box) },
     ],
   };
 }

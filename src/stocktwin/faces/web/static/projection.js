@@ -11,12 +11,13 @@ function columns() {
   const past = history?.on_hand ?? [], demand = history?.demand ?? [], ahead = projection?.days ?? [];
   const length = Math.max(past.length, demand.length);
   const days = [...Array.from({ length }, (_, k) => later(history.first_day, k)), ...ahead];
-  const after = (values) => [...Array(length).fill(null), ...(values ?? [])];
+  const last = past.length ? past[past.length - 1] : null; // the future starts from what is there today
+  const after = (values, today = last) => [...Array(Math.max(0, length - 1)).fill(null), ...(length ? [today] : []), ...(values ?? [])];
   return { days, length, past, demand, ahead, projection: projection ?? {}, after, reorder: reorder_point, unit };
 }
 
 function band(c, low, high, name, opacity) {
-  const lo = c.after(c.projection[low]), width = c.after((c.projection[high] ?? []).map((v, k) => v - c.projection[low][k]));
+  const lo = c.after(c.projection[low]), width = c.after((c.projection[high] ?? []).map((v, k) => v - c.projection[low][k]), 0);
   const hidden = { type: 'line', stack: name, stackStrategy: 'all', symbol: 'none', silent: true, lineStyle: { opacity: 0 }, tooltip: { show: false } };
   return [
     { ...hidden, name: `${name} low`, data: lo },
@@ -36,15 +37,15 @@ function describe(c, k) {
 function option() {
   const c = columns(), numeric = (v) => (v === null || v === undefined ? null : Number(v));
   const start = c.days.length ? (100 * Math.max(0, c.length - PAST_SHOWN)) / c.days.length : 0;
-  const today = c.length && c.ahead.length ? [{ xAxis: c.ahead[0], label: { formatter: 'today', position: 'insideEndTop' }, lineStyle: { color: color('mut'), type: 'solid', width: 1, opacity: 0.6 } }] : [];
+  const today = c.length && c.ahead.length ? [{ xAxis: c.days[c.length - 1], label: { formatter: 'today', position: 'end', distance: 4 }, lineStyle: { color: color('mut'), type: 'solid', width: 1, opacity: 0.6 } }] : [];
   const reorder = numeric(c.reorder) === null ? [] : [{ yAxis: numeric(c.reorder), label: { formatter: 'reorder point', position: 'insideStartTop' }, lineStyle: { color: color('warn'), type: 'dashed' } }];
   const x = (more) => axis({ type: 'category', data: c.days, boundaryGap: true, splitLine: { show: false }, ...more });
   return {
     grid: [{ left: 52, right: 46, top: 34, height: '56%' }, { left: 52, right: 46, top: '74%', bottom: 46 }],
-    legend: legend({ data: ['On hand', 'Median', '50 %', '90 %', 'Demand', 'Stock-out chance'] }),
+    legend: legend({ data: ['On hand', 'Median', { name: '50 %', icon: 'roundRect' }, { name: '90 %', icon: 'roundRect' }, 'Demand', 'Stock-out chance'] }),
     tooltip: tooltip({ trigger: 'axis', axisPointer: { type: 'line', lineStyle: { color: color('mut') } }, formatter: (ps) => describe(c, ps[0].dataIndex) }),
     axisPointer: { link: [{ xAxisIndex: 'all' }] },
-    dataZoom: [{ type: 'inside', xAxisIndex: [0, 1], start, end: 100, zoomOnMouseWheel: 'ctrl' }, { type: 'slider', xAxisIndex: [0, 1], start, end: 100, height: 16, bottom: 4, borderColor: color('line'), fillerColor: 'rgba(120,150,180,.18)', handleStyle: { color: color('card'), borderColor: color('mut') }, dataBackground: { lineStyle: { color: color('edge') }, areaStyle: { color: color('edge') } }, selectedDataBackground: { lineStyle: { color: color('mut') }, areaStyle: { color: color('edge') } }, textStyle: { color: color('mut') }, showDetail: false, brushSelect: false }],
+    dataZoom: [{ type: 'inside', xAxisIndex: [0, 1], start, end: 100, zoomOnMouseWheel: 'ctrl' }, { type: 'slider', xAxisIndex: [0, 1], start, end: 100, height: 16, bottom: 4, borderColor: color('line'), fillerColor: 'rgba(120,150,180,.18)', handleStyle: { color: color('card'), borderColor: color('mut') }, dataBackground: { lineStyle: { color: color('edge') }, areaStyle: { color: color('edge') } }, selectedDataBackground: { lineStyle: { color: color('mut') }, areaStyle: { color: color('edge') } }, textStyle: { color: color('mut') }, showDetail: false, showDataShadow: false, brushSelect: false }],
     xAxis: [x({ gridIndex: 0, axisLabel: { show: false } }), x({ gridIndex: 1, axisLabel: { color: color('mut'), fontSize: 11.5, formatter: (d) => day(d).replace(/ \d{4}$/, '') } })],
     yAxis: [
       axis({ type: 'value', gridIndex: 0, name: c.unit, axisLine: { show: false }, axisLabel: { color: color('mut'), formatter: quantity } }),
@@ -57,7 +58,7 @@ function option() {
       { type: 'line', name: 'Median', data: c.after(c.projection.p50), symbol: 'none', itemStyle: { color: color('band') }, lineStyle: { color: color('band'), width: 2, type: [6, 3] } },
       { type: 'line', name: 'On hand', data: c.past.map(numeric), symbol: 'none', step: 'end', itemStyle: { color: color('ink') }, lineStyle: { color: color('ink'), width: 1.6 }, markLine: { symbol: 'none', silent: true, animation: false, label: { color: color('mut'), fontSize: 11 }, data: [...reorder, ...today] } },
       { type: 'bar', name: 'Demand', xAxisIndex: 1, yAxisIndex: 1, data: c.demand.map(numeric), itemStyle: { color: color('bar') }, barCategoryGap: '20%' },
-      { type: 'line', name: 'Stock-out chance', xAxisIndex: 1, yAxisIndex: 2, data: c.after(c.projection.stockout_probability), symbol: 'none', itemStyle: { color: color('bad') }, lineStyle: { color: color('bad'), width: 1.5 }, areaStyle: { color: color('bad'), opacity: 0.14 } },
+      { type: 'line', name: 'Stock-out chance', xAxisIndex: 1, yAxisIndex: 2, data: c.after(c.projection.stockout_probability, null), symbol: 'none', itemStyle: { color: color('bad') }, lineStyle: { color: color('bad'), width: 1.5 }, areaStyle: { color: color('bad'), opacity: 0.14 } },
     ],
   };
 }

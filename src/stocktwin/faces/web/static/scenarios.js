@@ -82,7 +82,7 @@ function curves() {
       legend: legend(),
       tooltip: tooltip({ trigger: 'axis', formatter: (ps) => tip(day(daily.days[ps[0].dataIndex]), ps.map((p) => [p.seriesName, write(p.value)])) }),
       xAxis: axis({ type: 'category', data: daily.days, boundaryGap: false, splitLine: { show: false }, axisLabel: { color: color('mut'), formatter: (d) => day(d).replace(/ \d{4}$/, '') } }),
-      yAxis: axis({ type: 'value', scale: shown !== 'lost' && shown !== 'backlog', axisLine: { show: false }, ...(shown === 'fill_rate' ? { max: 1 } : {}), axisLabel: { color: color('mut'), formatter: (v) => (shown === 'fill_rate' ? percent(v) : quantity(v)) } }),
+      yAxis: axis({ type: 'value', scale: shown !== 'lost' && shown !== 'backlog', axisLine: { show: false }, ...(shown === 'fill_rate' ? { min: (v) => Math.max(0, Math.floor(v.min * 20 - 0.01) / 20), max: (v) => Math.min(1, Math.ceil(v.max * 20) / 20) } : {}), axisLabel: { color: color('mut'), formatter: (v) => (shown === 'fill_rate' ? percent(v) : quantity(v)) } }),
       series: lines.map(([name, data], k) => ({ type: 'line', name, data, symbol: 'none', itemStyle: { color: color(TONES[k % TONES.length]) }, lineStyle: { width: k ? 2 : 1.6, type: k ? 'solid' : [6, 3], color: color(TONES[k % TONES.length]) } })),
     };
   };

@@ -12,20 +12,20 @@ const number = (key, label, width, write = quantity, tone) => ({ key, label, wid
 const days = (value) => (value === null || value === undefined ? '–' : value > 999 ? 'over 999' : quantity(value));
 
 const columns = [
-  { ...plain('item_id', 'Item', 130), link: (r) => itemLocationUrl(r.item_id, r.location_id) },
-  plain('location_id', 'Location', 96),
-  plain('description', 'Description', 210),
-  plain('category', 'Category', 120),
-  { ...number('on_hand', 'On hand', 88, quantity, (r) => (r.on_hand !== null && Number(r.on_hand) <= 0 ? 'bad' : '')), write: (r) => (r.anchored === false ? 'unanchored' : quantity(r.on_hand)) },
-  number('stockout_risk', 'Stock-out risk', 116, (v) => percent(v), risk),
-  number('days_of_supply', 'Days of supply', 120, days),
-  number('forecast_per_day', 'Demand a day', 112),
-  number('on_order', 'On order', 88),
-  number('in_transit', 'In transit', 92),
+  { ...plain('item_id', 'Item', 124), link: (r) => itemLocationUrl(r.item_id, r.location_id) },
+  plain('location_id', 'Location', 88),
+  { ...plain('description', 'Description', 210), grows: true },
+  plain('category', 'Category', 112),
+  { ...number('on_hand', 'On hand', 92, quantity, (r) => (r.on_hand !== null && Number(r.on_hand) <= 0 ? 'bad' : '')), write: (r) => (r.anchored === false ? 'unknown' : quantity(r.on_hand)) },
+  number('stockout_risk', 'Stock-out risk', 126, (v) => percent(v), risk),
+  number('days_of_supply', 'Days of supply', 128, days),
+  number('forecast_per_day', 'Demand a day', 126),
+  number('on_order', 'On order', 92),
+  number('in_transit', 'In transit', 96),
   number('backlog', 'Backlog', 84, quantity, (r) => (Number(r.backlog) > 0 ? 'bad' : '')),
-  number('reorder_point', 'Reorder point', 112),
-  number('order_up_to', 'Order up to', 104),
-  number('safety_stock', 'Safety stock', 106),
+  number('reorder_point', 'Reorder point', 124),
+  number('order_up_to', 'Order up to', 110),
+  number('safety_stock', 'Safety stock', 116),
   number('value', 'Value', 100, money),
 ];
 
