@@ -15,7 +15,9 @@ from stocktwin.world.design import make_design
 from stocktwin.world.draws import Draws
 from stocktwin.world.physics import run
 from stocktwin.world.places import DCS, supply_lane
-from stocktwin.world.replenishment import lead_days
+from stocktwin.world.records import Event
+from stocktwin.world.replenishment import lead_days, transfer
+from stocktwin.world.state import State
 
 LUCK = Draws(3)
 DESIGN = make_design(LUCK, make_catalogue(LUCK, 500))
@@ -123,3 +125,27 @@ def test_stock_outs_censor_sales_and_excess_lies_beside_them(world):
         if recent[item, place]:
             cover[item].append(level / recent[item, place])
     assert sum(min(days) < 3 and max(days) > 45 for days in cover.values()) >= 10
+
+
+def test_a_count_ends_a_theft():
+    world = run(DESIGN, LUCK, 90)
+    found = np.flatnonzero(world.counts.stolen > 0)
+    thefts = world.events.kind == Event.THEFT
+    assert len(found) >= 5
+    for row, day in zip(world.counts.row[found], world.counts.day[found], strict=True):
+        again = thefts & (world.events.row == row) & (world.events.day > day) & (world.events.day <= day + 10)
+        assert not again.any()
+
+
+def test_nobody_moves_what_is_not_there():
+    state = State.start(DESIGN, LUCK)  # day 0 is a Wednesday, when goods are moved
+    donors = np.arange(0, len(DESIGN), len(DCS))
+    state.stolen[donors] = 1000 * DESIGN.multiple[donors]
+    transfer(state)
+    assert not state.events
+    state.on_hand[donors], state.stolen[donors] = state.stolen[donors], 0
+    transfer(state)
+    moved = state.events[0]
+    assert len(moved.row) > 50
+    assert set(moved.row.tolist()) <= set(donors.tolist())
+    assert (state.on_hand >= 0).all()
