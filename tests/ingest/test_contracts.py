@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from stocktwin.domain.errors import ConfigError
-from stocktwin.ingest.contracts import Condition, default_source, mapping_digest, parse_source
+from stocktwin.ingest.contracts import default_source, mapping_digest, parse_source
+from stocktwin.ingest.specs import Condition
 
 GOOD: dict[str, Any] = {
     "folder": "feeds/erp",

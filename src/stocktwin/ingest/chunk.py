@@ -168,7 +168,7 @@ def encoded(cells: pa.Array) -> pa.DictionaryArray:
     """A column as distinct values and codes; as text where Arrow cannot tell its values apart (lists, records)."""
     try:
         return pc.dictionary_encode(cells)
-    except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
+    except pa.ArrowException:
         texts = [cell_text(value) for value in cells.to_pylist()]
         return pc.dictionary_encode(pa.array(texts, pa.string()))
 

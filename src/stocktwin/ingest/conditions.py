@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stocktwin.ingest.chunk import FILE, ROW, Chunk, encoded, text_of
-from stocktwin.ingest.contracts import Condition, MapSpec
 from stocktwin.ingest.findings import Finding
+from stocktwin.ingest.specs import Condition, MapSpec
 
 Flags = npt.NDArray[np.bool_]
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from stocktwin.domain.calendar import EPOCH, MICROSECONDS_PER_DAY, parse_instant, to_micros, zone
 from stocktwin.ingest.chunk import encoded, text_of
-from stocktwin.ingest.contracts import EPOCHS
+from stocktwin.ingest.specs import EPOCHS
 
 EARLIEST: Final = to_micros(datetime(1900, 1, 1, tzinfo=UTC))
 LATEST: Final = to_micros(datetime(2200, 1, 1, tzinfo=UTC))

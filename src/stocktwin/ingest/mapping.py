@@ -15,10 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stocktwin.ingest.chunk import FILE, ROW, Chunk, each_distinct, text_of
-from stocktwin.ingest.contracts import ColumnSpec, MapSpec, SourceSpec
 from stocktwin.ingest.findings import Finding
 from stocktwin.ingest.instants import read_times, resolve
 from stocktwin.ingest.normalize import Parsed, parse_column, parse_distinct
+from stocktwin.ingest.specs import ColumnSpec, MapSpec, SourceSpec
 from stocktwin.tables.schema import TABLES, Column, ColumnType
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt")

@@ -11,11 +11,11 @@ import pyarrow as pa
 
 from stocktwin.ingest.chunk import CHUNK_ROWS, Chunk, chunk_of_rows
 from stocktwin.ingest.conditions import takes
-from stocktwin.ingest.contracts import READING_ORDER, MapSpec, SourceSpec, exchange_map
 from stocktwin.ingest.findings import rejected_table
 from stocktwin.ingest.mapping import Context, Key, apply, without_plain_lines
 from stocktwin.ingest.sources.files import maps_of
 from stocktwin.ingest.sources.text import CELLS
+from stocktwin.ingest.specs import READING_ORDER, MapSpec, SourceSpec, exchange_map
 from stocktwin.tables.batch import Delivery
 from stocktwin.tables.schema import TABLES
 

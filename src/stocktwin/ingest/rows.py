@@ -8,10 +8,10 @@ from typing import Any
 
 from stocktwin.domain.errors import UsageError
 from stocktwin.ingest.chunk import CHUNK_ROWS, cell_text, chunk_of_rows
-from stocktwin.ingest.contracts import READING_ORDER, SourceSpec, exchange_map
 from stocktwin.ingest.findings import Finding, raw_json, rejected_table
 from stocktwin.ingest.mapping import Context, Key, apply
 from stocktwin.ingest.sources.text import CELLS
+from stocktwin.ingest.specs import READING_ORDER, SourceSpec, exchange_map
 from stocktwin.tables.batch import Delivery
 from stocktwin.tables.schema import TABLES
 

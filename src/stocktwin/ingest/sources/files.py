@@ -17,11 +17,11 @@ from stocktwin.domain.errors import NotFoundError, UsageError
 from stocktwin.domain.ports import Progress, silent
 from stocktwin.ingest.chunk import CHUNK_ROWS, Chunk
 from stocktwin.ingest.conditions import takes, undecided_findings
-from stocktwin.ingest.contracts import READING_ORDER, MapSpec, SourceSpec, exchange_map
 from stocktwin.ingest.findings import Finding, rejected_table
 from stocktwin.ingest.mapping import TEXT_SUFFIXES, Context, Key, Mapped, apply, header_findings, without_plain_lines
 from stocktwin.ingest.sources.parquet import read_parquet
 from stocktwin.ingest.sources.text import Unreadable, read_text
+from stocktwin.ingest.specs import READING_ORDER, MapSpec, SourceSpec, exchange_map
 from stocktwin.tables.batch import Delivery
 from stocktwin.tables.schema import TABLES
 
