@@ -16,6 +16,8 @@ from stocktwin.domain.errors import BusyError
 class Heard:
     """Keeps what a command wrote."""
 
+    tty = False
+
     def __init__(self) -> None:
         self.said, self.warned = "", ""
 

@@ -1,7 +1,7 @@
 """Commands forwarded to the owner of a twin: the words of the command go over its socket, the output comes back.
 
-One JSON object a line. Request: `{"argv": […], "cwd": "…"}`. Replies: `{"out": text}` and `{"err": text}` as they are
-written, at last `{"exit": code}`.
+One JSON object a line. Request: `{"argv": […], "cwd": "…", "tty": …}`. Replies: `{"out": text}` and `{"err": text}` as they
+are written, at last `{"exit": code}`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from stocktwin.app.owner import SOCKET_FILE, connect, listen
 class Output(Protocol):
     """Where a command writes: answers on `out`, everything else on `err`."""
 
+    tty: bool
+    """Whether `err` is a terminal, on which a line may be written over."""
+
     def out(self, text: str) -> None: ...
 
     def err(self, text: str) -> None: ...
@@ -33,6 +36,7 @@ class StreamOutput:
 
     def __init__(self, out: TextIO, err: TextIO) -> None:
         self._out, self._err = out, err
+        self.tty = err.isatty()
 
     def out(self, text: str) -> None:
         self._out.write(text)
@@ -49,7 +53,7 @@ def forward(root: Path, argv: Sequence[str], cwd: Path, output: Output) -> int |
     if client is None:
         return None
     with client, client.makefile("rw", encoding="utf-8") as stream:
-        stream.write(json.dumps({"argv": list(argv), "cwd": str(cwd)}) + "\n")
+        stream.write(json.dumps({"argv": list(argv), "cwd": str(cwd), "tty": output.tty}) + "\n")
         stream.flush()
         for line in stream:
             reply = json.loads(line)
@@ -90,7 +94,7 @@ class CommandServer:
         with connection, connection.makefile("rw", encoding="utf-8") as stream:
             try:
                 request = json.loads(stream.readline())
-                output = _Replies(stream)
+                output = _Replies(stream, bool(request.get("tty")))
                 code = self._runner(request["argv"], Path(request["cwd"]), output)
                 output.send({"exit": code})
             except (ValueError, KeyError, OSError):
@@ -100,8 +104,9 @@ class CommandServer:
 class _Replies:
     """Sends output as reply lines; progress and answer may come from different threads."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, tty: bool) -> None:
         self._stream, self._lock = stream, threading.Lock()
+        self.tty = tty
 
     def send(self, reply: dict[str, object]) -> None:
         with self._lock:

@@ -28,6 +28,8 @@ class Session:
     output: Output
     service: TwinService | None = None
     serve: Serve | None = None
+    _busy: bool = False
+    """Whether a progress line stands on the terminal."""
     _opened: TwinService | None = field(default=None, repr=False)
 
     @property
@@ -51,6 +53,7 @@ class Session:
 
     def show(self, answer: Answer, text: Callable[[Answer], str]) -> None:
         """Writes an answer: one JSON document with `--json`, else as `text` renders it."""
+        self._wipe()
         if self.json:
             self.output.out(json.dumps(answer, ensure_ascii=False, allow_nan=False, default=str) + "\n")
         else:
@@ -58,20 +61,28 @@ class Session:
 
     def note(self, text: str) -> None:
         """A remark for people; never part of the answer."""
+        self._wipe()
         self.output.err(text + "\n")
 
     def progress(self) -> Callable[[int, int, str], None]:
-        """A progress report on stderr, at most five times a second, silent for anything under two seconds."""
+        """A progress report: one line of the terminal, five times a second, once the work has taken two seconds."""
         began = last = time.monotonic()
 
         def report(done: int, total: int, what: str) -> None:
             nonlocal last
             now = time.monotonic()
-            if now - began < 2 or now - last < 0.2:
+            if not self.output.tty or now - began < 2 or now - last < 0.2:
                 return
             last = now
             left = f", about {(now - began) * (total - done) / done:.0f} s left" if 0 < done < total else ""
             share = f"{100 * done // total:3d} %" if total else f"{done:,}"
-            self.output.err(f"\r\x1b[2K{what}: {share}{left}" + ("\n" if total and done >= total else ""))
+            self._wipe()
+            self.output.err(f"{what}: {share}{left}")
+            self._busy = True
 
         return report
+
+    def _wipe(self) -> None:
+        if self._busy:
+            self.output.err("\r\x1b[2K")
+            self._busy = False
