@@ -1,4 +1,4 @@
-"""From staged rows to facts: which are new, which repeat, which contradict; then the facts and the names they create."""
+"""From staged rows to facts: which are new, which repeat, which contradict; then facts and the names they create."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 def name_lanes(con: duckdb.DuckDBPyConnection, relation: str) -> None:
     """Makes lane accounts for ends written as `A→B` whose two places are known, so that they resolve."""
     ends = " UNION ".join(
-        f"SELECT {side} AS id FROM {relation} WHERE contains({side}, '{TRANSIT_SEPARATOR}')" for side in ("from_id", "to_id")
+        f"SELECT {side} AS id FROM {relation} WHERE contains({side}, '{TRANSIT_SEPARATOR}')"
+        for side in ("from_id", "to_id")
     )
     found = con.execute(f"SELECT id FROM ({ends}) WHERE id NOT IN (SELECT place_id FROM place) ORDER BY id").fetchall()
     pairs = [id.split(TRANSIT_SEPARATOR) for (id,) in found if id.count(TRANSIT_SEPARATOR) == 1]
@@ -58,8 +59,8 @@ def judge(con: duckdb.DuckDBPyConnection, form: Form) -> None:
     con.execute(f"""
 CREATE OR REPLACE TEMP TABLE judged AS
 WITH sound AS (SELECT seq, pos, key, digest FROM stage WHERE fault IS NULL),
-known AS (SELECT {same}, any_value(digest) AS content, true AS known FROM fact_{form.name} SEMI JOIN sound USING ({same})
-          GROUP BY {same}),
+known AS (SELECT {same}, any_value(digest) AS content, true AS known
+          FROM fact_{form.name} SEMI JOIN sound USING ({same}) GROUP BY {same}),
 first AS (SELECT {same}, arg_min(digest, (seq, pos)) AS content, min((seq, pos)) AS earliest FROM sound GROUP BY {same})
 SELECT stage.*, CASE WHEN fault IS NOT NULL THEN 'fault'
                      WHEN known IS NULL AND (seq, pos) = first.earliest THEN 'accepted'
@@ -75,10 +76,10 @@ def book(con: duckdb.DuckDBPyConnection, form: Form, relation: str, header: Batc
     retried = relation == "retried"
     tallied = con.execute(
         f"""INSERT INTO tally SELECT {header.seq}, '{form.name}', system_name, {"0" if retried else "count(*)"},
-        count(*) FILTER (verdict = 'accepted'), count(*) FILTER (verdict = 'duplicate') FROM verdict GROUP BY system_name
-        RETURNING accepted"""
+        count(*) FILTER (verdict = 'accepted'), count(*) FILTER (verdict = 'duplicate') FROM verdict
+        GROUP BY system_name RETURNING accepted"""
     ).fetchall()
-    accepted = sum(count for (count,) in tallied)
+    accepted = sum(int(count) for (count,) in tallied)
     if accepted:
         _make_names(con, form, relation)
         con.execute(_insert_sql(form, relation, header.record_time))
@@ -100,8 +101,9 @@ def _make_names(con: duckdb.DuckDBPyConnection, form: Form, relation: str) -> No
     """Items, places, units and lanes that accepted rows bring into being, coded in order of delivery."""
     rows = f"accepted JOIN {relation} i USING (seq, pos)"
     if form.name == "items":
-        con.execute(f"""INSERT INTO item SELECT (SELECT coalesce(max(code), -1) FROM item) + row_number() OVER (ORDER BY earliest),
-            item_id, unit, scale, CAST(pow(10, scale) AS BIGINT) FROM (
+        con.execute(f"""INSERT INTO item
+            SELECT (SELECT coalesce(max(code), -1) FROM item) + row_number() OVER (ORDER BY earliest), item_id,
+                unit, scale, CAST(pow(10, scale) AS BIGINT) FROM (
             SELECT i.item_id, min((seq, pos)) AS earliest, arg_min(coalesce(i.unit, 'each'), (seq, pos)) AS unit,
             arg_min(coalesce(i.scale, 0), (seq, pos)) AS scale FROM {rows}
             WHERE i.item_id NOT IN (SELECT item_id FROM item) GROUP BY i.item_id)""")
@@ -121,7 +123,9 @@ def _make_names(con: duckdb.DuckDBPyConnection, form: Form, relation: str) -> No
 
 
 def _insert_sql(form: Form, relation: str, known_at: int) -> str:
-    meta = "accepted.key, accepted.digest, seq, pos, CAST(? AS BIGINT), accepted.source, seq, pos".replace("?", str(known_at))
+    meta = "accepted.key, accepted.digest, seq, pos, CAST(? AS BIGINT), accepted.source, seq, pos".replace(
+        "?", str(known_at)
+    )
     columns = [_stored_sql(form, column.name) for column in form.table.columns]
     joins = f"accepted JOIN {relation} i USING (seq, pos)"
     booked = ""

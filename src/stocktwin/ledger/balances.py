@@ -43,7 +43,7 @@ def balances(
 
     NotFoundError names an item, location or system that the twin does not know.
     """
-    system = None if book is None else code_of(con, "system", "name", book)
+    system = None if book is None else _book(con, book)
     item = None if item_id is None else code_of(con, "item", "item_id", item_id)
     place = None if location_id is None else code_of(con, "place", "place_id", location_id, "location")
     view = make_view(con, at=at, known_at=known_at, system=system, item=item)
@@ -57,6 +57,14 @@ def code_of(con: duckdb.DuckDBPyConnection, table: str, column: str, name: str, 
         raise NotFoundError(what or table, name)
     code: int = found[0][0]
     return code
+
+
+def _book(con: duckdb.DuckDBPyConnection, name: str) -> int:
+    """The code of a system; −1 (an empty book) for one that delivered something, but no event."""
+    found = con.execute("SELECT code FROM system WHERE name = ?", [name]).fetchall()
+    if not found and not con.execute("SELECT 1 FROM tally WHERE system = ? LIMIT 1", [name]).fetchall():
+        raise NotFoundError("system", name)
+    return int(found[0][0]) if found else -1
 
 
 def stocking_sql(known_at: int | None = None) -> str:
@@ -81,7 +89,7 @@ def _select(view: View, place: int | None, stocking_only: bool) -> str:
     wheres = [] if place is None else [f"place = {place}"]
     if stocking_only:
         wheres.append(f"place IN ({stocking_sql(view.known_at)})")
-    return f"""SELECT i.item_id, p.place_id AS location_id, lot, CAST(condition AS VARCHAR) AS condition, owner, quantity,
-        i.scale, i.unit, anchored FROM ({account_sql(view, wheres)}) a
+    return f"""SELECT i.item_id, p.place_id AS location_id, lot, CAST(condition AS VARCHAR) AS condition, owner,
+        quantity, i.scale, i.unit, anchored FROM ({account_sql(view, wheres)}) a
         JOIN item i ON i.code = a.item JOIN place p ON p.code = a.place
         ORDER BY i.item_id, p.place_id, lot NULLS FIRST, condition, owner NULLS FIRST"""

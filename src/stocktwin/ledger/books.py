@@ -97,7 +97,8 @@ def _authority(con: duckdb.DuckDBPyConnection, rules: Rules, reporting: dict[str
     places = {name: code for code, name in con.execute("SELECT code, place_id FROM place").fetchall()}
 
     def code(kind: str, location: str) -> int:
-        return systems.get(rules.system_of(kind, location, reporting.get(kind, ())) or "", -1)
+        system = rules.system_of(kind, location, reporting.get(kind, ()))
+        return -1 if system is None else int(systems.get(system, -1))
 
     by_kind = {kind: code(kind, "") for kind in MOVEMENT_KINDS}
     by_site = [
@@ -106,7 +107,9 @@ def _authority(con: duckdb.DuckDBPyConnection, rules: Rules, reporting: dict[str
         for kind in MOVEMENT_KINDS
         if location in places and code(kind, location) != by_kind[kind]
     ]
-    lone = all(names == (name,) for kind, names in reporting.items() for name, c in systems.items() if c == by_kind[kind])
+    lone = all(
+        names == (name,) for kind, names in reporting.items() for name, c in systems.items() if c == by_kind[kind]
+    )
     trusted = all(by_kind[kind] >= 0 for kind in reporting)
     return Authority(by_kind, tuple(by_site), everything=lone and trusted and not by_site)
 
@@ -123,7 +126,9 @@ def member_sql(view: View) -> str:
         cases = " ".join(f"WHEN '{kind}' THEN {code}" for kind, code in view.authority.by_kind.items())
         who = f"CASE m.kind {cases} END"
         if view.authority.by_site:
-            rows = ", ".join(f"(CAST('{k}' AS movement_kind), {place}, {code})" for k, place, code in view.authority.by_site)
+            rows = ", ".join(
+                f"(CAST('{k}' AS movement_kind), {place}, {code})" for k, place, code in view.authority.by_site
+            )
             join = f" LEFT JOIN (VALUES {rows}) said(kind, site, system) ON said.kind = m.kind AND said.site = m.site"
             who = f"coalesce(said.system, {who})"
         wheres.append(f"m.system = {who}")
@@ -151,7 +156,9 @@ def _booked_sql(view: View) -> str:
     """Movements with the place they leave: a receipt of posted goods leaves their lane."""
     if not view.routed:
         return "SELECT *, out_place AS left_place FROM member"
-    posted = "FROM member s JOIN place ON place.code = s.into_place WHERE s.kind = 'shipment' AND shipment_id IS NOT NULL"
+    posted = (
+        "FROM member s JOIN place ON place.code = s.into_place WHERE s.kind = 'shipment' AND shipment_id IS NOT NULL"
+    )
     key = "shipment_id, item, to_place"
     route = f"""SELECT {key}, from_place, min(into_place) AS lane {posted} GROUP BY {key}, from_place
         UNION ALL SELECT {key}, -1, arg_min(into_place, place_id) {posted} GROUP BY {key}"""
@@ -185,8 +192,9 @@ def _opening_parts(view: View) -> list[str]:
             WHERE source IN ({sources}) AND NOT p.virtual AND p.origin IS NULL
             UNION SELECT DISTINCT item, location_place FROM claim WHERE source IN ({sources})
             AND (item, location_place) NOT IN (SELECT DISTINCT (item, place) FROM ends))""",
-        f"""opening AS (SELECT item, location_place AS place, min(event_time) AS cut, arg_min(quantity, {best}) AS level
-            FROM claim WHERE (item, location_place) IN (SELECT (item, place) FROM fed) GROUP BY item, location_place)""",
+        f"""opening AS (SELECT item, location_place AS place, min(event_time) AS cut,
+            arg_min(quantity, {best}) AS level FROM claim
+            WHERE (item, location_place) IN (SELECT (item, place) FROM fed) GROUP BY item, location_place)""",
     ]
 
 
@@ -196,12 +204,14 @@ def _leg_sql(view: View) -> str:
     entered = "seq, pos, event_time, item, into_place AS place, left_place AS other, coalesce(to_lot, lot) AS lot, "
     condition = "coalesce(condition, 'unrestricted')"
     to_condition = f"coalesce(to_condition, CASE WHEN kind = 'return' THEN 'returned' ELSE {condition} END)"
-    legs = f"""SELECT {left}{condition} AS condition, owner, -quantity AS quantity FROM booked
-        UNION ALL SELECT {entered}{to_condition} AS condition, coalesce(to_owner, owner) AS owner, quantity FROM booked"""
+    legs = f"""SELECT {left}{condition} AS condition, owner, -quantity AS quantity FROM booked UNION ALL
+        SELECT {entered}{to_condition} AS condition, coalesce(to_owner, owner) AS owner, quantity FROM booked"""
     if not view.openings:
         return legs
     opened = "CAST(NULL AS INTEGER) AS seq, CAST(NULL AS INTEGER) AS pos, cut AS event_time, item, "
-    plain = "CAST(NULL AS VARCHAR) AS lot, CAST('unrestricted' AS condition) AS condition, CAST(NULL AS VARCHAR) AS owner, "
+    plain = (
+        "CAST(NULL AS VARCHAR) AS lot, CAST('unrestricted' AS condition) AS condition, CAST(NULL AS VARCHAR) AS owner, "
+    )
     return f"""SELECT legs.* REPLACE (CASE WHEN event_time <= cut THEN {unknown} ELSE legs.place END AS place)
         FROM ({legs}) legs LEFT JOIN opening ON opening.item = legs.item AND opening.place = legs.place
         UNION ALL SELECT {opened}place, {unknown} AS other, {plain}level AS quantity FROM opening

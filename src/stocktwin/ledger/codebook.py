@@ -13,7 +13,9 @@ class Codebook:
 
     def __init__(self, con: duckdb.DuckDBPyConnection, table: str) -> None:
         self._con, self._table = con, table
-        self._codes: dict[str, int] = {name: code for code, name in con.execute(f"SELECT code, name FROM {table}").fetchall()}
+        self._codes: dict[str, int] = {
+            name: code for code, name in con.execute(f"SELECT code, name FROM {table}").fetchall()
+        }
 
     def code(self, name: str) -> int:
         """The code of a name, which it gets now if it has none."""

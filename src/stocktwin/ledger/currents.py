@@ -34,8 +34,8 @@ def current_sql(name: str, known_at: int | None = None) -> str:
 def exchange_sql(form: Form, facts: str, atomic: bool = False) -> str:
     """Stored facts as exchange columns (ids as text, quantities in base units), in order of delivery.
 
-    `facts` is a SELECT of rows of the form's table. Quantities with a unit come as whole billionths (exact integers), or
-    as atomic integers if `atomic`; then the stored `digest` comes along too.
+    `facts` is a SELECT of rows of the form's table. Quantities with a unit come as whole billionths (exact
+    integers), or as atomic integers if `atomic`; then the stored `digest` comes along too.
     """
     columns, joins = [], []
     kinds = dict(form.references)

@@ -97,7 +97,8 @@ def _known(timezone: str | None, default: str) -> str:
 def day_sql(instant: str, shift: str = "shift") -> str:
     """SQL expression: the day (since 1970-01-01) of an instant."""
     # `//` truncates; days are moved above zero first
-    return f"CAST(({instant} + {shift} + {MICROSECONDS_PER_DAY * _EPOCHS}) // {MICROSECONDS_PER_DAY} - {_EPOCHS} AS INTEGER)"
+    moved = f"({instant} + {shift} + {MICROSECONDS_PER_DAY * _EPOCHS})"
+    return f"CAST({moved} // {MICROSECONDS_PER_DAY} - {_EPOCHS} AS INTEGER)"
 
 
 def local_day_number(instant: int, timezone: str, cutoff: str | None = None) -> int:

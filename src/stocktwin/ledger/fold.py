@@ -1,8 +1,8 @@
 """The fold: one batch of the journal becomes facts, duplicates and quarantined rows, in SQL, the same at every replay.
 
-    delivered rows → stage (resolve, convert, digest, find faults) → judge (first delivery of a key wins) → facts
-                                                                         └→ quarantine; parked rows are tried again
-                                                                            when items, locations or units arrive
+delivered rows → stage (resolve, convert, digest, find faults) → judge (first delivery of a key wins) → facts
+                                                                     └→ quarantine; parked rows are tried again
+                                                                        when items, locations or units arrive
 """
 
 from __future__ import annotations

@@ -14,13 +14,18 @@ if TYPE_CHECKING:
 
 
 def movements_of(
-    con: duckdb.DuckDBPyConnection, item_id: str, location_id: str, *, limit: int | None = None, before: int | None = None
+    con: duckdb.DuckDBPyConnection,
+    item_id: str,
+    location_id: str,
+    *,
+    limit: int | None = None,
+    before: int | None = None,
 ) -> pa.Table:
     """Postings of the record onto an item at a place, newest first; only those before event time `before`.
 
-    `event_time, known_at, recorded_at, system, source, file, event_id, kind, quantity` (signed, atomic), `on_hand` (running
-    unrestricted balance of ours after it), `counterpart, lot, condition, owner, document, order_id, line, shipment_id,
-    reason, corrects, scale, unit`; an opening has no event id and the kind `opening`.
+    `event_time, known_at, recorded_at, system, source, file, event_id, kind, quantity` (signed, atomic), `on_hand`
+    (running unrestricted balance of ours after it), `counterpart, lot, condition, owner, document, order_id, line,
+    shipment_id, reason, corrects, scale, unit`; an opening has no event id and the kind `opening`.
     """
     item = code_of(con, "item", "item_id", item_id)
     place = code_of(con, "place", "place_id", location_id, "location")

@@ -69,7 +69,7 @@ class Form:
         """(column, `item` or `place`) of columns that must name something known."""
         if self.name in UNCHECKED:
             return ()
-        kinds = {name: "item" for name in ITEM_REFERENCES} | {name: "place" for name in PLACE_REFERENCES}
+        kinds = dict.fromkeys(ITEM_REFERENCES, "item") | dict.fromkeys(PLACE_REFERENCES, "place")
         return tuple((c.name, kinds[c.name]) for c in self.table.columns if c.name in kinds)
 
     @property

@@ -31,15 +31,15 @@ from stocktwin.tables.schema import TABLES
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import duckdb
-
     from stocktwin.ledger.invariants import LawResult
     from stocktwin.tables.evidence import Evidence
     from stocktwin.tables.snapshot import Snapshot
 
 GROUP_BATCHES: Final = 8
 """Batches that share one durable commit: what a bulk load holds in memory at most."""
-COUNTS: Final = """SELECT coalesce(sum(delivered), 0), coalesce(sum(accepted), 0), coalesce(sum(duplicates), 0) FROM tally"""
+COUNTS: Final = (
+    """SELECT coalesce(sum(delivered), 0), coalesce(sum(accepted), 0), coalesce(sum(duplicates), 0) FROM tally"""
+)
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,8 @@ class Ledger:
         self._writing = threading.RLock()
         self._cache_lock = threading.RLock()
         self._cached: tuple[tuple[int, str], Snapshot] | None = None
+        self._residual: tuple[int, int] | None = None
         self._fold = Fold(projection.con, journal.blob)
-        self._batch = journal.head()
         self._catch_up()
 
     @classmethod
@@ -94,7 +94,9 @@ class Ledger:
     def __enter__(self) -> Ledger:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def _catch_up(self) -> None:
@@ -152,7 +154,7 @@ class Ledger:
             now,
             table=delivery.table,
             source=delivery.source,
-            system=getattr(delivery, "system", ""),
+            system=delivery.system,
             file=delivery.file,
             cursor=delivery.cursor,
             raw_digest=delivery.raw_digest,
@@ -227,10 +229,13 @@ class Ledger:
 
     @property
     def conservation_residual(self) -> int:
-        """The largest |sum over all accounts| of any item, on the record and in every book: 0 unless something leaks."""
+        """The largest |sum over all accounts| of any item, over the record and every book: 0 unless it leaks."""
         from stocktwin.ledger.invariants import conservation_residual
 
-        return conservation_residual(self._projection.cursor())
+        head = self.head
+        if self._residual is None or self._residual[0] != head:
+            self._residual = (head, conservation_residual(self._projection.cursor()))
+        return self._residual[1]
 
     def balances(
         self,

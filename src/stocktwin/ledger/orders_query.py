@@ -36,8 +36,8 @@ def authority_sql(con: duckdb.DuckDBPyConnection) -> str:
 def make_lines(con: duckdb.DuckDBPyConnection, member: str) -> None:
     """Makes the temp table `line`: current order lines that count, with what was received or served of them.
 
-    `member` is a SELECT of the movements on the record. Received is the greater of what the order says and what receipts
-    (for sales: sale movements) with its number add up to; a receipt date without a quantity means all of it.
+    `member` is a SELECT of the movements on the record. Received is the greater of what the order says and what
+    receipts (for sales: sale movements) with its number add up to; a receipt date without a quantity means all of it.
     """
     con.execute(f"""
 CREATE OR REPLACE TEMP TABLE line AS
@@ -62,8 +62,8 @@ FROM chosen o LEFT JOIN posted p ON p.order_id = o.order_id AND p.line = o.line 
 
 def open_orders(con: duckdb.DuckDBPyConnection) -> pa.Table:
     """Columns of OPEN_ORDER_SCHEMA, `item` as the projection's code."""
-    return con.sql("""SELECT order_id, line, o.kind, s.name AS system, o.item, f.place_id AS from_id, t.place_id AS to_id,
-        open_quantity, ordered_at, requested_at, promised_at, shipped_at, state AS status
+    return con.sql("""SELECT order_id, line, o.kind, s.name AS system, o.item, f.place_id AS from_id,
+        t.place_id AS to_id, open_quantity, ordered_at, requested_at, promised_at, shipped_at, state AS status
         FROM open_line o JOIN system s ON s.code = o.system LEFT JOIN place f ON f.code = from_place
         LEFT JOIN place t ON t.code = to_place ORDER BY order_id, line, system""").to_arrow_table()
 
@@ -82,7 +82,8 @@ WITH mine AS (
         quantity - received - cancelled > 0))),
 sourced AS (SELECT item_id, location_id, source_id, arg_min(mode, coalesce(priority, 1)) AS mode,
     min(coalesce(priority, 1)) AS priority FROM ({current_sql("sourcing")}) GROUP BY ALL),
-first_source AS (SELECT item_id, location_id, arg_min(source_id, (priority, source_id)) AS source_id FROM sourced GROUP BY ALL),
+first_source AS (SELECT item_id, location_id, arg_min(source_id, (priority, source_id)) AS source_id FROM sourced
+    GROUP BY ALL),
 lane_mode AS (SELECT origin_id, destination_id, any_value(mode) AS mode FROM ({current_sql("lanes")}) GROUP BY ALL
     HAVING count(DISTINCT coalesce(mode, '')) = 1),
 shipped AS (SELECT order_id, line, min(mode) AS mode FROM ({current_sql("shipments")}) WHERE mode IS NOT NULL

@@ -33,7 +33,7 @@ CONFIG: Final = {
 def fold_version() -> str:
     """Digest of the code that decides what a projection holds: another version of it folds anew."""
     here = Path(__file__).parent
-    files = sorted(here.glob("*.py")) + [here.parent / "tables" / "schema.py"]
+    files = [*sorted(here.glob("*.py")), here.parent / "tables" / "schema.py"]
     return hashlib.sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()
 
 
@@ -82,7 +82,9 @@ class Projection:
 
     def watermark(self) -> tuple[int, str, str, int]:
         """Last batch folded in, its hash, the version of the fold, the state hash."""
-        found: tuple[int, str, str, int] = self.con.execute("SELECT seq, hash, version, state FROM watermark").fetchall()[0]
+        found: tuple[int, str, str, int] = self.con.execute(
+            "SELECT seq, hash, version, state FROM watermark"
+        ).fetchall()[0]
         return found
 
     def cursor(self) -> duckdb.DuckDBPyConnection:

@@ -43,8 +43,8 @@ def hold(con: duckdb.DuckDBPyConnection, form: Form, relation: str) -> None:
     con.execute("""UPDATE judged SET verdict = 'duplicate' WHERE verdict IN ('fault', 'conflict')
         AND CAST(seq AS BIGINT) * 1000000 + pos IN (SELECT id FROM repeated)""")
     columns = ", ".join(f'i."{column.name}"' for column in form.table.columns)
-    con.execute(f"""INSERT INTO parked_{form.name} SELECT seq, pos, i.source, i._row, i._line, held.needs_kind, held.needs,
-        {columns}, i.attributes FROM held JOIN {relation} i USING (seq, pos)
+    con.execute(f"""INSERT INTO parked_{form.name} SELECT seq, pos, i.source, i._row, i._line,
+        held.needs_kind, held.needs, {columns}, i.attributes FROM held JOIN {relation} i USING (seq, pos)
         WHERE held.state = 'parked' AND held.id NOT IN (SELECT id FROM repeated)""")
     _leave_settled(con)
 
@@ -83,8 +83,8 @@ def reject(con: duckdb.DuckDBPyConnection, header: BatchHeader, rejected: pa.Tab
     con.execute(
         f"""CREATE OR REPLACE TEMP TABLE held AS SELECT {header.seq * POSITIONS} + pos AS id, {header.seq} AS seq, pos,
         'rejected' AS state, false AS canonical, ? AS table_name, ? AS system, row, line, "column", value, reason, raw,
-        md5_number(concat_ws(chr(31), 'unread', ?, ?, ?, row, coalesce("column", ''), reason, coalesce(raw, ''))) AS fingerprint,
-        row > 0 AS counted FROM unread""",
+        md5_number(concat_ws(chr(31), 'unread', ?, ?, ?, row, coalesce("column", ''), reason, coalesce(raw, '')))
+        AS fingerprint, row > 0 AS counted FROM unread""",
         [header.table, header.system or header.source, header.source, header.table, header.file],
     )
     con.unregister("unread")
@@ -108,7 +108,9 @@ def _leave_settled(con: duckdb.DuckDBPyConnection) -> None:
     leaving = con.execute("""SELECT DISTINCT table_name FROM quarantine SEMI JOIN settled USING (id)
         WHERE state = 'parked'""").fetchall()
     for (name,) in leaving:
-        con.execute(f"""DELETE FROM parked_{name} WHERE CAST(seq AS BIGINT) * {POSITIONS} + pos IN (SELECT id FROM settled)""")
+        con.execute(
+            f"""DELETE FROM parked_{name} WHERE CAST(seq AS BIGINT) * {POSITIONS} + pos IN (SELECT id FROM settled)"""
+        )
     con.execute("""INSERT INTO tally SELECT (SELECT max(seq) FROM batch), table_name, system, -count(*), 0, 0
         FROM quarantine SEMI JOIN settled USING (id) WHERE counted GROUP BY table_name, system""")
     con.execute("DELETE FROM quarantine WHERE id IN (SELECT id FROM settled)")
@@ -132,7 +134,9 @@ def parked_tables(con: duckdb.DuckDBPyConnection) -> list[str]:
     """Tables with parked rows, in the order in which a folder is read (units before what is measured in them)."""
     from stocktwin.tables.schema import TABLES
 
-    found = {name for (name,) in con.execute("SELECT DISTINCT table_name FROM quarantine WHERE state = 'parked'").fetchall()}
+    found = {
+        name for (name,) in con.execute("SELECT DISTINCT table_name FROM quarantine WHERE state = 'parked'").fetchall()
+    }
     return [name for name in TABLES if name in found]
 
 
@@ -141,8 +145,8 @@ def take_resolvable(con: duckdb.DuckDBPyConnection, form: Form) -> bool:
     units = "SELECT item_id || chr(31) || unit FROM unit_factor"
     factors = ", num BIGINT, den BIGINT" if form.name == "units" else ""
     columns = ", ".join(f'"{column.name}" {SQL_TYPES[column.type]}' for column in form.table.columns)
-    con.execute(f"""CREATE OR REPLACE TEMP TABLE retried (seq INTEGER, pos INTEGER, source INTEGER, _row BIGINT, _line BIGINT,
-        {columns}, attributes VARCHAR{factors})""")
+    con.execute(f"""CREATE OR REPLACE TEMP TABLE retried (seq INTEGER, pos INTEGER, source INTEGER, _row BIGINT,
+        _line BIGINT, {columns}, attributes VARCHAR{factors})""")
     con.execute(f"""INSERT INTO retried BY NAME SELECT * EXCLUDE (needs_kind, needs) FROM parked_{form.name}
         WHERE CASE needs_kind WHEN 'item' THEN needs IN (SELECT item_id FROM item)
         WHEN 'place' THEN needs IN (SELECT place_id FROM place) OR contains(needs, '→')
@@ -161,4 +165,6 @@ def _reduce_factors(con: duckdb.DuckDBPyConnection) -> None:
 
     for (text,) in con.execute("SELECT DISTINCT factor FROM retried").fetchall():
         factor = parse_factor(text)
-        con.execute("UPDATE retried SET num = ?, den = ? WHERE factor = ?", [factor.numerator, factor.denominator, text])
+        con.execute(
+            "UPDATE retried SET num = ?, den = ? WHERE factor = ?", [factor.numerator, factor.denominator, text]
+        )

@@ -68,7 +68,8 @@ seen AS (
     SELECT item, out_place AS place, min(event_time) AS t FROM member GROUP BY ALL
     UNION ALL SELECT item, into_place, min(event_time) FROM member GROUP BY ALL
     UNION ALL SELECT item, location_place, min(event_time) FROM fact_observations GROUP BY ALL
-    UNION ALL SELECT item, from_place, min(coalesce(requested_at, ordered_at)) FROM line WHERE kind = 'sales' GROUP BY ALL
+    UNION ALL SELECT item, from_place, min(coalesce(requested_at, ordered_at)) FROM line WHERE kind = 'sales'
+        GROUP BY ALL
     UNION ALL SELECT item, to_place, min(ordered_at) FROM line WHERE kind <> 'sales' GROUP BY ALL),
 earliest AS (SELECT item, place, min(t) AS t FROM seen GROUP BY item, place)
 SELECT item, e.place, {day_sql("t")} AS day FROM earliest e

@@ -65,7 +65,9 @@ def _build(
     orders, lead_times = orders_query.open_orders(con), orders_query.lead_times(con)
     sales = sales_query.sales_days(con, "SELECT * FROM member")
     seen = sales_query.first_seen(con, "SELECT * FROM member")
-    lines = con.sql("SELECT item, kind, from_place, to_place, open_quantity, requested_at, ordered_at FROM open_line").to_arrow_table()
+    lines = con.sql(
+        "SELECT item, kind, from_place, to_place, open_quantity, requested_at, ordered_at FROM open_line"
+    ).to_arrow_table()
 
     pairs = _Pairs(codes, masters, stock, transit, sales, seen, lines)
     for name in ("sourcing", "policies", "demand"):
@@ -131,7 +133,9 @@ def _codes(con: duckdb.DuckDBPyConnection, masters: dict[str, pa.Table]) -> _Cod
     places = con.execute("SELECT code, place_id FROM place").fetchall()
     stocking = np.zeros(len(places), bool)
     stocking[[code for (code,) in con.execute(stocking_sql()).fetchall()]] = True
-    return _Codes(items, _ranks(places, masters["locations"].column("location_id")), stocking, masters["locations"].num_rows)
+    return _Codes(
+        items, _ranks(places, masters["locations"].column("location_id")), stocking, masters["locations"].num_rows
+    )
 
 
 def _ranks(named: list[tuple[int, str]], ids: pa.ChunkedArray) -> Ints:
@@ -248,10 +252,11 @@ def _history(pairs: _Pairs, sales: pa.Table, seen: pa.Table, today: int) -> Hist
     start[rows[rows >= 0]] = np.minimum(_ints(seen.column("day"))[rows >= 0], today)
     row, day, quantity = pairs.of_codes(sales), _ints(sales.column("day")), _ints(sales.column("quantity"))
     kept = (row >= 0) & (day <= today)
-    row, day, quantity = row[kept], day[kept].astype(np.int32), quantity[kept]
-    np.minimum.at(start, row, day)
+    row, quantity = row[kept], quantity[kept]
+    days: npt.NDArray[np.int32] = day[kept].astype(np.int32)
+    np.minimum.at(start, row, days)
     first = int(min(start.min(initial=today), today))
-    return history_from_rows(len(pairs.keys), row, day, quantity, start, first, today)
+    return history_from_rows(len(pairs.keys), row, days, quantity, start, first, today)
 
 
 def _recoded(table: pa.Table, codes: _Codes) -> pa.Table:

@@ -93,7 +93,8 @@ CREATE OR REPLACE TEMP TABLE stage AS
 WITH resolved AS ({_resolved_sql(form, relation, latest)}),
 measured AS (SELECT *{_numerators(form)} FROM resolved),
 atoms AS (SELECT *{_atoms(form)} FROM measured)
-SELECT {", ".join(kept)}, {kinds}{key_sql(form)} AS key, {content_sql(form, filled)} AS digest, {_fault_case(form)} AS fault
+SELECT {", ".join(kept)}, {kinds}{key_sql(form)} AS key, {content_sql(form, filled)} AS digest,
+    {_fault_case(form)} AS fault
 FROM atoms"""
 
 

@@ -58,11 +58,10 @@ def last_event_times(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
 
 def as_of(con: duckdb.DuckDBPyConnection) -> int | None:
     """The twin's clock: the latest accepted event time that is not after its record time; None without events."""
-    found = con.execute("""SELECT max(latest) FROM (
-        SELECT max(event_time) AS latest FROM fact_movements JOIN batch USING (seq) WHERE event_time <= record_time
-        UNION ALL
-        SELECT max(event_time) FROM fact_observations JOIN batch USING (seq) WHERE event_time <= record_time)""").fetchall()
-    latest: int | None = found[0][0]
+    told = "FROM fact_{} JOIN batch USING (seq) WHERE event_time <= record_time"
+    rows = con.execute(f"""SELECT max(event_time) {told.format("movements")}
+        UNION ALL SELECT max(event_time) {told.format("observations")}""").fetchall()
+    latest: int | None = max((at for (at,) in rows if at is not None), default=None)
     return latest
 
 
@@ -109,7 +108,9 @@ def warnings(con: duckdb.DuckDBPyConnection) -> list[str]:
                 f"{systems[0]} is taken (set [authority] {kind} in twin.toml)"
             )
         elif declared is not None and declared not in systems:
-            found.append(f"{kind} movements are reported by {names}, but the declared authority {declared} reports none")
+            found.append(
+                f"{kind} movements are reported by {names}, but the declared authority {declared} reports none"
+            )
     return found
 
 

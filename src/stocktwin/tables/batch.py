@@ -36,6 +36,8 @@ class Delivery:
     """Canonical columns, `TABLES[table].arrow_schema()`; `system` is always filled where the table has it."""
     rejected: pa.Table
     """`REJECTED_SCHEMA`."""
+    system: str = ""
+    """System under which rejected rows are counted; the source's name when empty."""
     cursor: str = ""
     """How far this source has been read once this batch is in, e.g. `movements.csv:sha256:200000`."""
     raw_digest: str = ""

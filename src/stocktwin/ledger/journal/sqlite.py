@@ -9,13 +9,15 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from stocktwin.domain.errors import EnvironmentFault, JournalDamaged
 from stocktwin.ledger.journal.protocol import Batch, BatchHeader, seal
 
 LAYOUT = """
 CREATE TABLE IF NOT EXISTS batches (
-    seq INTEGER PRIMARY KEY, header TEXT NOT NULL, blob_sha256 TEXT NOT NULL, prev_hash TEXT NOT NULL, hash TEXT NOT NULL
+    seq INTEGER PRIMARY KEY, header TEXT NOT NULL, blob_sha256 TEXT NOT NULL, prev_hash TEXT NOT NULL,
+    hash TEXT NOT NULL
 ) STRICT;
 CREATE TABLE IF NOT EXISTS blobs (seq INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
 CREATE INDEX IF NOT EXISTS batches_by_blob ON batches (blob_sha256);
@@ -105,14 +107,16 @@ class SqliteJournal:
 
     def cursors(self) -> dict[tuple[str, str], str]:
         """(source, file) → how far it has been read."""
-        return {(source, file): cursor for source, file, cursor in self._rows("SELECT source, file, cursor FROM cursors")}
+        return {
+            (source, file): cursor for source, file, cursor in self._rows("SELECT source, file, cursor FROM cursors")
+        }
 
     def close(self) -> None:
         """Closes the file."""
         with self._lock:
             self._con.close()
 
-    def _rows(self, sql: str, *values: object) -> list[tuple[str, ...]]:
+    def _rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         with self._lock:
             try:
                 return self._con.execute(sql, values).fetchall()
