@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 from collections import deque
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from stocktwin.ingest.chunk import CHUNK_ROWS, Chunk, chunk_of_rows, unique_names
 from stocktwin.ingest.findings import Finding, raw_json
 
 DELIMITERS = (",", ";", "\t")
+BLOCK = 10_000
 CELLS = "_cells"
 """Key of the raw JSON of a row that has no columns: its cells, or its line, as they stand."""
 
@@ -41,6 +43,18 @@ class _Lines:
         self.taken.append(line)
         return line
 
+    def block(self, size: int) -> list[str]:
+        """The next lines, as they stand."""
+        lines = [self._again.popleft() for _ in range(min(size, len(self._again)))]
+        lines += islice(self._lines, size - len(lines))
+        self.number += len(lines)
+        return lines
+
+    def restore(self, lines: list[str]) -> None:
+        """Takes back a block that was not used."""
+        self.number -= len(lines)
+        self._again.extendleft(reversed(lines))
+
     def give_back(self) -> None:
         """Keeps the first line of the record: an unclosed quote must not swallow the rows after it."""
         self.number -= len(self.taken) - 1
@@ -61,6 +75,7 @@ def read_text(path: Path, file: str, encoding: str = "utf-8") -> Iterator[Chunk]
 def _chunks(lines: _Lines, file: str) -> Iterator[Chunk]:
     header, delimiter = _header(lines)
     names, ambiguous = unique_names(header)
+    records = _records(lines, delimiter, len(names))
     done = False
     row = 0
     while not done:
@@ -69,7 +84,7 @@ def _chunks(lines: _Lines, file: str) -> Iterator[Chunk]:
         starts: list[int] = []
         broken: list[Finding] = []
         done = True
-        for start, record in _records(lines, delimiter, len(names)):
+        for start, record in records:
             row += 1
             if isinstance(record, str):
                 broken.append(_broken(row, start, record, lines, names))
@@ -110,10 +125,35 @@ def sniff(header: str) -> str:
 
 
 def _records(lines: _Lines, delimiter: str, width: int) -> Iterator[tuple[int, list[str] | str]]:
-    """(line, cells) of each record, or (line, what is wrong with it); blank lines are no records."""
+    """(line, cells) of each record, or (line, what is wrong with it); blank lines are no records.
+
+    Blocks without a quote, where a line is a record, go through the reader at once; others record by record.
+    """
+    while block := lines.block(BLOCK):
+        first = lines.number - len(block) + 1
+        plain = _plain(block, delimiter)
+        if plain is None:
+            lines.restore(block)
+            yield from _careful(lines, delimiter, width, first + len(block) - 1)
+        else:
+            yield from ((line, record) for line, record in enumerate(plain, first) if record)
+
+
+def _plain(block: list[str], delimiter: str) -> list[list[str]] | None:
+    if any('"' in line for line in block):
+        return None
+    try:
+        records = list(csv.reader(block, delimiter=delimiter, strict=True))
+    except csv.Error:
+        return None
+    return records if len(records) == len(block) else None
+
+
+def _careful(lines: _Lines, delimiter: str, width: int, last: int) -> Iterator[tuple[int, list[str] | str]]:
+    """Records that begin on lines up to `last`."""
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     taken = lines.taken
-    while True:
+    while lines.number < last:
         taken.clear()
         start = lines.number + 1
         try:
