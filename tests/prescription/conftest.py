@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from stocktwin.domain.calendar import MICROSECONDS_PER_DAY
+from stocktwin.prescription.situation import Situation
 from stocktwin.tables.history import history_from_rows
 from stocktwin.tables.schema import DECIMAL, TABLES
 from stocktwin.tables.snapshot import LEAD_TIME_SCHEMA, OPEN_ORDER_SCHEMA, Snapshot
@@ -27,6 +28,23 @@ def table(name: str, rows: Rows, extra: Sequence[pa.Field] = ()) -> pa.Table:
     ]
     schema = pa.schema([*fields, *extra])
     return pa.Table.from_pylist([{field: row.get(field) for field in schema.names} for row in rows], schema=schema)
+
+
+def situation_of(snapshot: Snapshot, **given: Any) -> Situation:
+    """10 a day everywhere, protection interval 20 days: s = 250, S = 350, h = 0.01, 10 lost with each unit short."""
+    n = len(snapshot)
+    whole = {"backlog": 0, "inventory_position": 0, "reorder_point": 250, "order_up_to": 350, "review_days": 1,
+             "pack": 1, "safety_stock": 50}  # fmt: skip
+    real = {"order_quantity": 100, "daily_mean": 10, "lead_mean": 20, "lead_sd": 2, "protection_mean": 200,
+            "protection_sd": 25, "protection_q95": 241, "holding_cost": 0.01, "shortage_cost": 10,
+            "service_target": np.nan}  # fmt: skip
+    fields: dict[str, Any] = {name: np.full(n, value, np.int64) for name, value in whole.items()}
+    fields |= {name: np.full(n, value, np.float64) for name, value in real.items()}
+    fields |= {"item": snapshot.item.astype(np.int64), "location": snapshot.location.astype(np.int64),
+               "eligible": np.ones(n, bool), "on_hand": snapshot.on_hand, "lost": np.ones(n, bool),
+               "service_type": ("",) * n}  # fmt: skip
+    fields["inventory_position"] = snapshot.on_hand + snapshot.on_order
+    return Situation(**(fields | given))
 
 
 @dataclass(frozen=True)
@@ -110,10 +128,10 @@ def _order(row: Mapping[str, Any], item_at: Mapping[str, int]) -> dict[str, Any]
 
 def build_twin(**given: Any) -> Twin:
     """The snapshot with forecast, lead times and compiled network."""
-    from stocktwin.analytics.leadtime import fit_lead_times
     from stocktwin.simulation.compile import compile_network
 
     from stocktwin.analytics.demand import fit_demand
+    from stocktwin.analytics.leadtime import fit_lead_times
 
     snapshot = build_snapshot(**given)
     forecast, lead_times = fit_demand(snapshot), fit_lead_times(snapshot)
@@ -162,19 +180,25 @@ def two_warehouses(
     return given | more
 
 
-@pytest.fixture
-def twin() -> Callable[..., Twin]:
-    """Builds a twin from rows."""
+@pytest.fixture(scope="session")
+def snapshot_of() -> Callable[..., Snapshot]:
+    """Builds a snapshot from rows."""
+    return build_snapshot
+
+
+@pytest.fixture(scope="session")
+def twin_of() -> Callable[..., Twin]:
+    """Builds a twin from rows: snapshot, forecast, lead times, compiled network."""
     return build_twin
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def warehouses() -> Callable[..., dict[str, Any]]:
     """Rows of two warehouses, one overstocked and one about to run out."""
     return two_warehouses
 
 
-@pytest.fixture
-def changed() -> Callable[..., Any]:
-    """`dataclasses.replace`, for tests that alter one field."""
-    return replace
+@pytest.fixture(scope="session")
+def plain_situation() -> Callable[..., Situation]:
+    """A situation of a snapshot with the same figures everywhere; arrays given by name replace them."""
+    return situation_of
