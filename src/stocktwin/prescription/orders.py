@@ -8,7 +8,7 @@ import numpy as np
 
 from stocktwin.domain.calendar import MICROSECONDS_PER_DAY
 from stocktwin.prescription.closedform import Floats
-from stocktwin.prescription.outlook import ARRIVAL_WEIGHTS, Bools, Ints, shortage
+from stocktwin.prescription.outlook import MEDIAN, Bools, Ints, shortage
 from stocktwin.prescription.rebalance import RECEIVERS, Need, find_needs
 from stocktwin.prescription.recommendation import ADVANCE_ORDER, Subject
 from stocktwin.prescription.situation import Board, Candidate
@@ -28,7 +28,7 @@ def movable(snapshot: Snapshot, board: Board, today_quick: Ints) -> Bools:
     the earliest feasible day `today_quick`."""
     status = np.array(snapshot.open_orders.column("status").to_pylist(), object)[board.inflow.line]
     state = np.isin(status.astype(str), UNSHIPPED) | (status == None)  # noqa: E711
-    late = board.inflow.day[:, 1] - today_quick >= SMALLEST_SHIFT
+    late = board.inflow.day[:, MEDIAN] - today_quick >= SMALLEST_SHIFT
     return np.asarray(~board.inflow.shipped & state & late)
 
 
@@ -60,14 +60,14 @@ def propose_advances(snapshot: Snapshot, forecast: DemandForecast, board: Board,
 def _avoided(board: Board, need: Need, place: Ints, lines: Ints, earliest: Ints) -> Floats:
     """Units (or unit-days) no longer short when each line comes on its earliest day."""
     inflow = board.inflow
-    shift = inflow.day[lines, 1] - earliest
-    day = np.arange(need.supply.shape[1])
-    supply = need.supply[place].copy()
-    for column, weight in enumerate(ARRIVAL_WEIGHTS):
-        then = inflow.day[lines, column]
-        now = np.maximum(then - shift, earliest)
+    shift = inflow.day[lines, MEDIAN] - earliest
+    day = np.arange(need.mean.shape[1])
+    supply = need.supply[:, place]
+    for case in range(len(supply)):
+        then = inflow.day[lines, case]
+        now = np.minimum(np.maximum(then - shift, earliest), then)
         moved = (day >= now[:, None]).astype(np.float64) - (day >= then[:, None])
-        supply += weight * inflow.quantity[lines, None] * moved
+        supply[case] += inflow.quantity[lines, None] * moved
     lost = board.situation.lost[need.rows[place]]
     after = shortage(supply, need.mean[place], need.sd[place], need.last[place], lost)
     return np.asarray(need.short[place] - after)
@@ -86,7 +86,7 @@ def _candidate(snapshot: Snapshot, board: Board, entry: int, earliest: int, valu
         order_id=order["order_id"],
         line=order["line"],
     )
-    expected = int(inflow.day[entry, 1])
+    expected = int(inflow.day[entry, MEDIAN])
     age = (snapshot.as_of - order["ordered_at"]) / MICROSECONDS_PER_DAY if order["ordered_at"] is not None else None
     return Candidate(
         subject,

@@ -26,7 +26,9 @@ Bools = npt.NDArray[np.bool_]
 SAFE = 3.0
 """Standard deviations of cover above which a shortage is not looked for (unit normal loss below 0.0004)."""
 ARRIVAL_WEIGHTS = (0.25, 0.5, 0.25)
-"""Weights of an order line's 10 %, 50 % and 90 % arrival days in the expected supply."""
+"""Weights of the three cases that open order lines come at their 10 %, 50 % and 90 % arrival days."""
+MEDIAN = 1
+"""The middle case."""
 
 
 @dataclass(frozen=True)
@@ -83,30 +85,35 @@ def cumulative_demand(forecast: DemandForecast, rows: Ints, horizon: int) -> tup
 
 
 def cumulative_supply(snapshot: Snapshot, inflow: Inflow, rows: Ints, horizon: int) -> Floats:
-    """Expected supply by day, [rows, horizon + 1]: on hand less backlog, and open lines spread over their windows."""
+    """Supply by day, [3, rows, horizon + 1]: on hand less backlog, and the open lines, all of them at their 10 %, 50 %
+    and 90 % arrival days in turn (`ARRIVAL_WEIGHTS`)."""
     place = np.full(len(snapshot), -1, np.int64)
     place[rows] = np.arange(len(rows))
-    out = np.zeros((len(rows), horizon + 1))
-    out[:, 0] = snapshot.on_hand[rows] - snapshot.backlog[rows]
-    for column, weight in enumerate(ARRIVAL_WEIGHTS):
-        day, row = inflow.day[:, column], place[inflow.row]
+    out = np.zeros((len(ARRIVAL_WEIGHTS), len(rows), horizon + 1))
+    out[:, :, 0] = snapshot.on_hand[rows] - snapshot.backlog[rows]
+    for case in range(len(ARRIVAL_WEIGHTS)):
+        day, row = inflow.day[:, case], place[inflow.row]
         inside = (day <= horizon) & (row >= 0)
-        np.add.at(out, (row[inside], day[inside]), weight * inflow.quantity[inside])
-    return np.cumsum(out, axis=1)
+        np.add.at(out[case], (row[inside], day[inside]), inflow.quantity[inside].astype(np.float64))
+    return np.cumsum(out, axis=2)
 
 
 def shortage(supply: Floats, mean: Floats, sd: Floats, last: Ints, lost: Bools) -> Floats:
-    """What goes short by day `last`, [rows]: units where demand is `lost`, else units × days that it waits.
+    """What goes short by day `last`, [rows], averaged over the cases of supply: units where demand is `lost`, else
+    units × days that it waits.
 
     With E(k) = E[(demand of days 1 … k − supply of day k)⁺], lost units are the largest E(k) (what arrives later cannot
     serve them; a lower bound, close where stock runs out once), waiting is ΣE(k).
     """
-    day = np.arange(supply.shape[1])
+    day = np.arange(supply.shape[-1])
     seen = (day >= 1) & (day <= np.asarray(last)[:, None])
-    risky = seen & (supply - mean < SAFE * np.maximum(sd, 1e-9))
-    short = np.zeros(supply.shape)
-    short[risky] = expected_shortage(supply[risky], mean[risky], sd[risky])
-    return np.asarray(np.where(lost, short.max(axis=1, initial=0.0), short.sum(axis=1)))
+    total = np.zeros(len(mean))
+    for weight, case in zip(ARRIVAL_WEIGHTS, supply, strict=True):
+        risky = seen & (case - mean < SAFE * np.maximum(sd, 1e-9))
+        short = np.zeros(case.shape)
+        short[risky] = expected_shortage(case[risky], mean[risky], sd[risky])
+        total += weight * np.where(lost, short.max(axis=1, initial=0.0), short.sum(axis=1))
+    return total
 
 
 def runs_out(supply: Floats, mean: Floats, sd: Floats, last: Ints, sigmas: float = 0.0) -> Ints:

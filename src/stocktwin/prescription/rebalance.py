@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from stocktwin.prescription.closedform import Floats, normal_quantile
-from stocktwin.prescription.outlook import Bools, Ints, cumulative_demand, cumulative_supply, shortage
+from stocktwin.prescription.outlook import MEDIAN, Bools, Ints, cumulative_demand, cumulative_supply, shortage
 from stocktwin.prescription.recommendation import TRANSFER, Subject
 from stocktwin.prescription.situation import Board, Candidate, Situation
 
@@ -39,6 +39,7 @@ class Need:
     last: Ints
     """Last day that a transfer can help: the next order's goods come then."""
     supply: Floats
+    """[3, rows, days]: open lines early, as expected, late."""
     mean: Floats
     sd: Floats
     short: Floats
@@ -51,11 +52,19 @@ def find_needs(snapshot: Snapshot, forecast: DemandForecast, board: Board, rows:
     found = [look_ahead(snapshot, forecast, board, rows[start : start + BLOCK]) for start in range(0, len(rows), BLOCK)]
     if not found:
         return look_ahead(snapshot, forecast, board, rows)
-    need = Need(*(np.concatenate([getattr(part, name) for part in found]) for name in Need.__dataclass_fields__))
+    need = Need(*(_joined([getattr(part, name) for part in found]) for name in Need.__dataclass_fields__))
     stake = need.short * np.nan_to_num(situation.shortage_cost[need.rows], nan=1e-9)
     best = np.argsort(-stake, kind="stable")[:limit]
     best = np.sort(best[need.short[best] > 0])
-    return Need(*(getattr(need, name)[best] for name in Need.__dataclass_fields__))
+    return Need(*(_chosen(getattr(need, name), best) for name in Need.__dataclass_fields__))
+
+
+def _joined(parts: list[Any]) -> Any:
+    return np.concatenate(parts, axis=-2 if parts[0].ndim > 1 else 0)
+
+
+def _chosen(part: Any, rows: Ints) -> Any:
+    return part[rows] if part.ndim < 3 else part[:, rows]
 
 
 def look_ahead(snapshot: Snapshot, forecast: DemandForecast, board: Board, rows: Ints) -> Need:
@@ -126,7 +135,7 @@ def _options(
             if (item, int(lanes.origin[lane]), int(lanes.destination[lane])) in forbidden:
                 continue
             span = slice(max(arrival, 1), last + 1)
-            gap = need.mean[place, span] + z[:, None] * need.sd[place, span] - need.supply[place, span]
+            gap = need.mean[place, span] + z[:, None] * need.sd[place, span] - need.supply[MEDIAN, place, span]
             wanted = whole_packs(gap.max(axis=1), int(situation.pack[donor]), int(surplus[donor]))
             found.extend((place, int(donor), int(lane), quantity) for quantity in wanted)
     table = np.array(found, np.int64).reshape(-1, 4)
@@ -178,8 +187,8 @@ def _candidates(snapshot: Snapshot, board: Board, need: Need, options: Options) 
 def _avoided(need: Need, options: Options, arrival: Ints, lost: Bools) -> Floats:
     """Units (or unit-days) no longer short with each option's quantity there from its arrival on."""
     place = options.need
-    supply = need.supply[place]
-    later = np.arange(supply.shape[1]) >= arrival[:, None]
+    supply = need.supply[:, place]
+    later = np.arange(supply.shape[2]) >= arrival[:, None]
     helped = supply + later * options.quantity[:, None]
     after = shortage(helped, need.mean[place], need.sd[place], need.last[place], lost)
     return np.asarray(need.short[place] - after)
