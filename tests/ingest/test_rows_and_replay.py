@@ -153,3 +153,23 @@ def test_typed_times_come_back_from_quarantine(tmp_path: Path) -> None:
     (again,) = replay(_quarantine(first), _source({"S": "sale", "R": "return"}))
     assert again.facts["event_time"].to_pylist() == first[0].facts["event_time"].to_pylist() == [1735787045000000]
     assert again.facts["event_id"].to_pylist() == ["2-2"]
+
+
+def test_rows_that_the_ledger_holds() -> None:
+    """Parked rows wait for the ledger unless a cross reference renames them; conflicts stand; future ones try again."""
+    cells = {"event_id": "e", "event_time": "2025-01-02T00:00:00.000000Z", "kind": "sale", "item_id": "4711",
+             "quantity": "3.000000000", "system": "wms", "attributes": '{"a": "b"}'}  # fmt: skip
+    states = ("parked", "conflict", "future", "parked")
+    held = [
+        {"quarantine_id": at, "state": state, "canonical": True, "source": "wms", "table": "movements", "file": "l.csv",
+         "row": at, "line": at + 1, "raw": json.dumps({**cells, "event_id": str(at)})}
+        for at, state in enumerate(states, 1)
+    ]  # fmt: skip
+    held[3]["raw"] = held[3]["raw"].replace("4711", "unknown")
+    source = _source({"S": "sale"})
+    (one,) = replay(held, source)
+    assert one.replays == (3,)
+    (one,) = replay(held, source, crossref={("item", "4711"): "A"})
+    assert (one.replays, one.facts["item_id"].to_pylist()) == ((1, 3), ["A", "A"])
+    assert one.facts["attributes"].to_pylist() == ['{"a": "b"}'] * 2
+    assert one.facts["event_time"].to_pylist() == [1735776000000000] * 2

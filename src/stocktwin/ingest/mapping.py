@@ -254,16 +254,21 @@ def _scaled(text: str, made: ColumnSpec) -> str:
         return text
 
 
-def _translated(name: str, values: pa.Array, crossref: Mapping[Key, str]) -> pa.Array:
-    kinds = [kind for kind, names in NAMES.items() if name in names]
+def internal_name(column: str, text: str | None, crossref: Mapping[Key, str]) -> str | None:
+    """Our name of what a column of that name holds; the text itself where no cross reference knows it."""
+    kinds = [kind for kind, names in NAMES.items() if column in names]
     kinds += ["party"] if kinds == ["location"] else []
-    if not kinds:
+    return next((crossref[(kind, text)] for kind in kinds if text is not None and (kind, text) in crossref), text)
+
+
+def _translated(name: str, values: pa.Array, crossref: Mapping[Key, str]) -> pa.Array:
+    if not any(name in names for names in NAMES.values()):
         return values
 
-    def internal(text: str | None) -> str | None:
-        return next((crossref[(kind, text)] for kind in kinds if text is not None and (kind, text) in crossref), text)
+    def translate(texts: pa.Array) -> pa.Array:
+        return pa.array([internal_name(name, text, crossref) for text in texts.to_pylist()], pa.string())
 
-    return each_distinct(values, lambda texts: pa.array([internal(one) for one in texts.to_pylist()], pa.string()))
+    return each_distinct(values, translate)
 
 
 def _zones(

@@ -12,7 +12,7 @@ import pyarrow as pa
 from stocktwin.ingest.chunk import CHUNK_ROWS, Chunk, chunk_of_rows
 from stocktwin.ingest.conditions import takes
 from stocktwin.ingest.findings import rejected_table
-from stocktwin.ingest.mapping import Context, Key, apply, without_plain_lines
+from stocktwin.ingest.mapping import Context, Key, apply, internal_name, without_plain_lines
 from stocktwin.ingest.sources.files import maps_of
 from stocktwin.ingest.sources.text import CELLS
 from stocktwin.ingest.specs import READING_ORDER, MapSpec, SourceSpec, exchange_map
@@ -32,23 +32,32 @@ def replay(
     """Deliveries of the quarantined rows that can be read now; `replays` names them. Rows that still cannot be read,
     that no map takes, or that never were rows (a broken line) are not delivered and stay where they are.
 
-    `rows` have quarantine_id, source, table, file, raw, and row and line where they are known (templates with `_row`
-    need them). Rows of other sources are left alone.
+    Of the rows that the ledger quarantined (`canonical`), those that were ahead of the clock are delivered again, and
+    parked ones that a cross reference renames; other parked ones wait for master data, conflicts stand.
+
+    `rows` have quarantine_id, source, table, file, raw; row and line where they are known (templates with `_row` need
+    them); state and canonical where the ledger says. Rows of other sources are left alone.
     """
     context = Context.of(source, location_timezones, crossref)
-    groups: dict[tuple[str, str], list[tuple[Row, dict[str, str]]]] = {}
+    groups: dict[tuple[str, str, bool], list[tuple[Row, dict[str, str]]]] = {}
     for row in rows.to_pylist() if isinstance(rows, pa.Table) else rows:
-        cells = _cells(row, source)
+        cells = _cells(row, context)
         if cells is not None:
-            groups.setdefault((row["table"], row["file"]), []).append((row, cells))
-    for (table, file), members in sorted(groups.items(), key=lambda group: READING_ORDER.index(group[0][0])):
+            groups.setdefault((row["table"], row["file"], bool(row.get("canonical"))), []).append((row, cells))
+    for (table, file, canonical), members in sorted(groups.items(), key=lambda group: READING_ORDER.index(group[0][0])):
         for start in range(0, len(members), CHUNK_ROWS):
-            yield from _again(members[start : start + CHUNK_ROWS], table, file, context)
+            yield from _again(members[start : start + CHUNK_ROWS], _maps(table, file, canonical, source), context)
 
 
-def _cells(row: Row, source: SourceSpec) -> dict[str, str] | None:
+def _cells(row: Row, context: Context) -> dict[str, str] | None:
     """The row's cells, decoded as the source now says; None where there is nothing to map."""
-    if row.get("source", source.name) != source.name or row.get("table") not in TABLES or not row.get("raw"):
+    source = context.source
+    if (
+        row.get("state") == "conflict"
+        or row.get("source", source.name) != source.name
+        or row.get("table") not in TABLES
+        or not row.get("raw")
+    ):
         return None
     try:
         cells = json.loads(row["raw"])
@@ -56,7 +65,20 @@ def _cells(row: Row, source: SourceSpec) -> dict[str, str] | None:
         return None
     if not isinstance(cells, dict) or CELLS in cells:
         return None
+    if row.get("state") == "parked" and not _renamed(cells, context):
+        return None
     return {str(name): _decoded(str(text), source.encoding) for name, text in cells.items() if text is not None}
+
+
+def _renamed(cells: Row, context: Context) -> bool:
+    return any(internal_name(name, text, context.crossref) != text for name, text in cells.items())
+
+
+def _maps(table: str, file: str, canonical: bool, source: SourceSpec) -> list[MapSpec]:
+    """The maps that may take the row, those of its table first; master data is not made of a transaction."""
+    specs = () if canonical else maps_of(source, file)
+    fitting = [spec for spec in specs if spec.table == table or not spec.distinct]
+    return sorted(fitting, key=lambda one: one.table != table) or [exchange_map(table, file)]
 
 
 def _decoded(text: str, encoding: str) -> str:
@@ -71,13 +93,11 @@ def _decoded(text: str, encoding: str) -> str:
     return text
 
 
-def _again(members: list[tuple[Row, dict[str, str]]], table: str, file: str, context: Context) -> Iterator[Delivery]:
-    chunk = _chunk(members, file)
+def _again(members: list[tuple[Row, dict[str, str]]], specs: list[MapSpec], context: Context) -> Iterator[Delivery]:
+    chunk = _chunk(members, members[0][0]["file"])
     ids = np.array([row["quarantine_id"] for row, _ in members], np.int64)
     free = np.ones(len(members), bool)
-    specs = maps_of(context.source, file) or (exchange_map(table, file),)
-    fitting = [spec for spec in specs if spec.table == table or not spec.distinct]
-    for spec in sorted(fitting, key=lambda one: one.table != table):
+    for spec in specs:
         mine = free & takes(spec, chunk).yes
         free &= ~mine
         if mine.any():
