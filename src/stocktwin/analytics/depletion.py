@@ -33,7 +33,9 @@ def protection_days(snapshot: Snapshot, lead_times: LeadTimeModel) -> Ints:
     return np.where(key >= 0, days, 0).astype(np.int64)
 
 
-def stockout_risk(snapshot: Snapshot, forecast: DemandForecast, lead_times: LeadTimeModel, arrivals: pa.Table) -> Floats:
+def stockout_risk(
+    snapshot: Snapshot, forecast: DemandForecast, lead_times: LeadTimeModel, arrivals: pa.Table
+) -> Floats:
     """Probability that demand until an order placed today could arrive exceeds what there is and what is due by then.
 
     Available = on hand − backlog + open order lines whose median arrival falls within the lead time. Demand is the

@@ -71,7 +71,7 @@ class Declared:
         return mode or (known[0] if len(known) == 1 else "")
 
     def of_lane(self, origin: str, destination: str, mode: str) -> tuple[float, float | None] | None:
-        """Declared mean and sd; without a mode those of the first, by an undeclared mode those of the lane without one."""
+        """Declared mean and sd; without a mode those of the first, by an undeclared mode those of the one without."""
         if (origin, destination, mode) in self.lanes:
             return self.lanes[origin, destination, mode]
         known = self.modes.get((origin, destination), ())

@@ -123,7 +123,7 @@ class Block(NamedTuple):
     backlog: Int64Vector
     on_order: Int64Vector
     short: Int64Vector
-    index: Int64Vector
+    chosen: Int64Vector
     asked: Int64Vector
     supplied: Int64Vector
     missed: Int64Vector
@@ -282,13 +282,13 @@ def add_day(days, t, asked, supplied, missed, stock, owed, got):  # type: ignore
 @kernel(inline=True)
 def _order(block, due, n, row, r, t, s, S, Q, lines, transit, calendar, trace):  # type: ignore[no-untyped-def]
     """Reviews every replication and places the orders; those due to order are gathered first, without a branch."""
-    index, route, counted = block.index, lines.route[row], np.int64(t >= calendar.warmup)
-    waiting = 0
+    chosen, route, counted = block.chosen, lines.route[row], np.int64(t >= calendar.warmup)
+    waiting = np.int64(0)
     for at in range(n):
-        index[waiting] = at
+        chosen[waiting] = at
         waiting += np.int64(block.on_hand[at] + block.on_order[at] - block.backlog[at] <= s)
     for k in range(waiting):
-        at = index[k]
+        at = chosen[k]
         position = block.on_hand[at] + block.on_order[at] - block.backlog[at]
         quantity = order_quantity(position, s, S, Q, lines.moq[row], lines.multiple[row])
         if quantity > 0:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from stocktwin.kernels.jit import Int64Vector, kernel
 
@@ -69,3 +70,30 @@ def fill_draws(seed: int, thing: int, purpose: int, replication: int, out: Int64
     key = stream_key(np.uint64(seed), np.uint64(thing), replication, np.uint64(purpose))
     for n in range(out.shape[0]):
         out[n] = high32(draw(key, n))
+
+
+@kernel()
+def fill_replications(seed: int, thing: int, purpose: int, n: int, out: Int64Vector) -> None:
+    """out[r] = upper half of the n-th number of the stream of a thing in replication r."""
+    for r in range(out.shape[0]):
+        out[r] = high32(draw(stream_key(np.uint64(seed), np.uint64(thing), r, np.uint64(purpose)), n))
+
+
+def uniforms(seed: int, thing: int, purpose: np.uint64, n: int, replications: int) -> npt.NDArray[np.float64]:
+    """A uniform in [0, 1) per replication: the n-th number of a thing's stream.
+
+    >>> uniforms(1, 2, DISRUPTION, 0, 2).round(3).tolist() == uniforms(1, 2, DISRUPTION, 0, 3).round(3).tolist()[:2]
+    True
+    """
+    out = np.empty(replications, np.int64)
+    fill_replications(seed, signed(thing), int(purpose), n, out)
+    return out / 4294967296.0
+
+
+def signed(hash64: int) -> int:
+    """A 64-bit hash as the int64 with the same bits.
+
+    >>> signed(2**64 - 1), signed(5)
+    (-1, 5)
+    """
+    return hash64 - (1 << 64) if hash64 >= 1 << 63 else hash64
