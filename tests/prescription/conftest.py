@@ -41,7 +41,8 @@ def situation_of(snapshot: Snapshot, **given: Any) -> Situation:
     fields: dict[str, Any] = {name: np.full(n, value, np.int64) for name, value in whole.items()}
     fields |= {name: np.full(n, value, np.float64) for name, value in real.items()}
     fields |= {"item": snapshot.item.astype(np.int64), "location": snapshot.location.astype(np.int64),
-               "eligible": np.ones(n, bool), "on_hand": snapshot.on_hand, "lost": np.ones(n, bool),
+               "eligible": np.ones(n, bool),
+               "declared": np.ones(n, bool), "on_hand": snapshot.on_hand, "lost": np.ones(n, bool),
                "service_type": ("",) * n}  # fmt: skip
     fields["inventory_position"] = snapshot.on_hand + snapshot.on_order
     return Situation(**(fields | given))
@@ -128,10 +129,9 @@ def _order(row: Mapping[str, Any], item_at: Mapping[str, int]) -> dict[str, Any]
 
 def build_twin(**given: Any) -> Twin:
     """The snapshot with forecast, lead times and compiled network."""
-    from stocktwin.simulation.compile import compile_network
-
     from stocktwin.analytics.demand import fit_demand
     from stocktwin.analytics.leadtime import fit_lead_times
+    from stocktwin.simulation.compile import compile_network
 
     snapshot = build_snapshot(**given)
     forecast, lead_times = fit_demand(snapshot), fit_lead_times(snapshot)

@@ -84,7 +84,9 @@ def cost_per_day(situation: Situation, rows: Ints, reorder_point: Floats) -> Flo
 
 def propose_safety_stocks(snapshot: Snapshot, situation: Situation, horizon: int, limit: int) -> list[Candidate]:
     """The `limit` changes of safety stock worth most by closed form, each in the steps that simulation compares."""
-    rows = np.flatnonzero(situation.eligible & (situation.daily_mean > 0) & (situation.protection_sd > 0))
+    rows = np.flatnonzero(
+        situation.eligible & situation.declared & (situation.daily_mean > 0) & (situation.protection_sd > 0)
+    )
     current = situation.safety_stock[rows]
     change = proposed_safety_stock(situation, rows) - current
     worthwhile = np.abs(change) >= np.maximum(SMALLEST_CHANGE * situation.protection_sd[rows], 1.0)

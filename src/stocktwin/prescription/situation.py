@@ -40,7 +40,10 @@ class Situation:
     location: Ints
     eligible: Bools
     """Anchored, with a demand forecast, and part of the simulation."""
+    declared: Bools
+    """Whether its policy is declared (else it is an assumption, and there is nothing to change)."""
     on_hand: Ints
+    """Less what open transfers that have not left have been promised."""
     backlog: Ints
     inventory_position: Ints
     reorder_point: Ints
