@@ -81,8 +81,8 @@ def count_findings(facts: Facts, found: list[Difference]) -> list[Finding]:
             Finding(
                 "record_against_count", difference.item, difference.place, difference.time, off, sure,
                 (claim["system"],), (observation_fact(claim),),
-                f"A {claim['method']} by {claim['system']} found {say(claim['quantity'])}, {say(abs(off))} {words} than "
-                f"the record's {say(claim['record_balance'])}, and nothing posted since explains it.",
+                f"A {claim['method']} by {claim['system']} found {say(claim['quantity'])}, {say(abs(off))} {words} "
+                f"than the record's {say(claim['record_balance'])}, and nothing posted since explains it.",
                 "Count this item-location again, with its neighbours.",
             )
         )  # fmt: skip
@@ -108,8 +108,8 @@ def book_findings(facts: Facts) -> list[Finding]:
             Finding(
                 "record_against_book", item, place, claim["event_time"], off, 0.6, (system,),
                 (observation_fact(claim),),
-                f"{system} states {say(claim['quantity'])}, the record {say(claim['record_balance'])}; what was in flight "
-                f"explains {say(low)} to {say(high)}." + ("" if book is None else f" {own}"),
+                f"{system} states {say(claim['quantity'])}, the record {say(claim['record_balance'])}; what was in "
+                f"flight explains {say(low)} to {say(high)}." + ("" if book is None else f" {own}"),
                 "List both systems' postings of this item-location since they last agreed; count it if they all match.",
             )
         )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from stocktwin.analytics.anomaly_rules.facts import Facts, Flags, Ints, dense, order_fact, resolution
-from stocktwin.analytics.anomaly_rules.model import DAY, MINUTE, Finding
+from stocktwin.analytics.anomaly_rules.model import DAY, HOUR, MINUTE, Finding
 
 ACTIVE_SHARE = 3.0
 """Work is done in about a third of the hours, so coincidences are that much likelier than spread evenly."""
@@ -14,18 +14,21 @@ ACTIVE_SHARE = 3.0
 def duplicate_posts(facts: Facts) -> list[Finding]:
     """Same system, kind, item, ends and quantity within minutes, under different event ids.
 
-    Linked twins (same document, or same order line) are reported unless the order line was to come in such parts, the
-    other system tells of two events as well, or the system repeats lines by habit. Unlinked twins are reported only
+    Linked twins (same document, or same order line) are reported unless the order line was to come in such parts,
+    another system tells of two events as well, or the system repeats lines by habit; more than minutes apart, only if
+    another system tells of one. Unlinked twins are reported only
     where such a coincidence is not to be expected anywhere in the window. Anything corrected is left alone.
     """
     moves = facts.movements
     usable = np.flatnonzero((moves.place >= 0) & ~moves.settled)
     key = dense(moves.system, moves.kind, moves.item, moves.ends, moves.quantity)
     order = usable[np.lexsort((moves.time[usable], key[usable]))]
-    near = np.diff(moves.time[order]) <= facts.thresholds.duplicate_minutes * MINUTE
+    near = np.diff(moves.time[order]) <= facts.thresholds.duplicate_linked_hours * HOUR
     twins = np.flatnonzero((np.diff(key[order]) == 0) & near)
+    linked = _linked(facts, order[twins], order[twins + 1])
+    close = np.diff(moves.time[order])[twins] <= facts.thresholds.duplicate_minutes * MINUTE
+    twins, linked = twins[linked | close], linked[linked | close]
     one, two = order[twins], order[twins + 1]
-    linked = _linked(facts, one, two)
     clash = _different_lines(facts, one, two)
     keep = np.where(linked, ~_habitual(facts, one, linked), ~clash & _unexpected(facts, key, usable, one, two))
     found = [
@@ -85,7 +88,8 @@ def _judge(facts: Facts, one: int, two: int, linked: bool) -> Finding | None:
     evidence = [moves.fact(one), moves.fact(two)]
     confidence = 0.85 if linked else 0.6
     told = _told_elsewhere(facts, one)
-    if len(told) >= 2:
+    close = moves.time[two] - moves.time[one] <= facts.thresholds.duplicate_minutes * MINUTE
+    if len(told) >= 2 or not (told or close):
         return None
     if len(told) == 1:
         evidence.append(moves.fact(told[0]))
@@ -96,7 +100,7 @@ def _judge(facts: Facts, one: int, two: int, linked: bool) -> Finding | None:
             return None
         evidence.append(order_fact(line))
         confidence = max(confidence, 0.95)
-    seconds = round((second["event_time"] - first["event_time"]) / 1_000_000)
+    apart = _span(second["event_time"] - first["event_time"])
     quantity, system = first["quantity"], first["system"]
     link = "no common document"
     if linked:
@@ -106,10 +110,15 @@ def _judge(facts: Facts, one: int, two: int, linked: bool) -> Finding | None:
     return Finding(
         "duplicate_post", int(moves.item[one]), int(moves.place[one]), int(moves.time[two]),
         -int(moves.effect[one]) * quantity, confidence, (system,), tuple(evidence),
-        f"{system} posted the same {first['kind']} twice within {seconds} s ({link}) under two event ids.",
+        f"{system} posted the same {first['kind']} twice within {apart} ({link}) under two event ids.",
         f"Look up {second['event_id']} in {system}: is there a second paper for it?",
         bool(moves.on_record[two]),
     )  # fmt: skip
+
+
+def _span(micros: int) -> str:
+    """How far apart, in words."""
+    return f"{micros / MINUTE * 60:.0f} s" if micros < 2 * MINUTE else f"{micros / MINUTE:.0f} min"
 
 
 def _told_elsewhere(facts: Facts, row: int) -> list[int]:
@@ -118,9 +127,10 @@ def _told_elsewhere(facts: Facts, row: int) -> list[int]:
     same = moves.by_pair[int(moves.item[row]), int(moves.place[row])]
     same = same[(moves.system[same] != moves.system[row]) & (moves.kind[same] == moves.kind[row])]
     same = same[(moves.quantity[same] == moves.quantity[row]) & ~moves.settled[same]]
-    if moves.order[row] >= 0:
-        told = same[(moves.order[same] == moves.order[row]) & (moves.line[same] == moves.line[row])]
-        if len(told):
+    by_line = same[(moves.order[same] == moves.order[row]) & (moves.line[same] == moves.line[row])]
+    by_document = same[moves.document[same] == moves.document[row]]
+    for known, told in ((moves.order[row] >= 0, by_line), (moves.document[row] >= 0, by_document)):
+        if known and len(told):
             return [int(k) for k in told]
     return [int(k) for k in same[np.abs(moves.time[same] - moves.time[row]) <= facts.longest_lag]]
 

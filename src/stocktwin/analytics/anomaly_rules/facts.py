@@ -69,8 +69,10 @@ class Movements:
     on_record: Flags
     settled: Flags
     """Taken back, or a taking back: not evidence of anything any more."""
+    amended: Flags
+    """Settled, or beside a settled one under the same document: the counterpart may be long ago."""
     mending: Flags
-    """Adjustments, reversals, and postings beside a reversed one: what puts a record right."""
+    """Amended postings and adjustments: what puts a record right."""
     systems: tuple[str, ...]
     kinds: tuple[str, ...]
 
@@ -201,7 +203,7 @@ def _movements(table: pa.Table, snapshot: Snapshot) -> Movements:
     system, systems = encoded(table.column("system"))
     place, effect = _places(table, snapshot, kind, kinds)
     document = encoded(table.column("document"))[0]
-    settled, corrected_documents = _settled(table, document)
+    settled, amended = _settled(table, document)
     adjustment = np.isin(kind, [k for k, name in enumerate(kinds) if name in ("adjustment", "scrap")])
     return Movements(
         table=table,
@@ -219,7 +221,8 @@ def _movements(table: pa.Table, snapshot: Snapshot) -> Movements:
         line=encoded(table.column("line"))[0],
         on_record=np.asarray(table.column("on_record").fill_null(False).to_numpy(zero_copy_only=False), bool),
         settled=settled,
-        mending=adjustment | settled | ((document >= 0) & np.isin(document, corrected_documents)),
+        amended=amended,
+        mending=adjustment | amended,
         systems=systems,
         kinds=kinds,
     )
@@ -245,19 +248,20 @@ def _places(table: pa.Table, snapshot: Snapshot, kind: Ints, kinds: tuple[str, .
     return place, np.where(place < 0, 0, np.where(inward, 1, -1))
 
 
-def _settled(table: pa.Table, document: Ints) -> tuple[Flags, Ints]:
-    """Movements that correct another or are corrected by one, and the documents of the latter."""
+def _settled(table: pa.Table, document: Ints) -> tuple[Flags, Flags]:
+    """Movements that correct another or are corrected by one; and these with all of their documents."""
     correction = np.asarray(table.column("corrects").is_valid(), bool)
-    named = dense_pairs(table.column("system"), table.column("corrects"))
-    own = dense_pairs(table.column("system"), table.column("event_id"))
-    taken_back = set(np.asarray(named, object)[correction].tolist())
-    corrected = np.array([key in taken_back for key in own], bool) if taken_back else np.zeros(len(table), bool)
-    return corrected | correction, np.unique(document[corrected & (document >= 0)])
+    if not correction.any():
+        return correction, correction
+    taken_back = set(_names(table.filter(pa.array(correction)), "corrects"))
+    settled = correction | np.array([name in taken_back for name in _names(table, "event_id")], bool)
+    return settled, settled | ((document >= 0) & np.isin(document, document[settled & (document >= 0)]))
 
 
-def dense_pairs(system: pa.ChunkedArray, event: pa.ChunkedArray) -> list[str]:
+def _names(table: pa.Table, column: str) -> list[str]:
     """System and event id as one text per row."""
-    return list(pc.binary_join_element_wise(system.fill_null(""), event.fill_null(""), "\x1f").to_pylist())
+    parts = table.column("system").fill_null(""), table.column(column).fill_null("")
+    return list(pc.binary_join_element_wise(*parts, "\x1f").to_pylist())
 
 
 def _int(table: pa.Table, column: str) -> Ints:

@@ -44,10 +44,18 @@ def _between_systems(facts: Facts, matches: list[Match], extra: frozenset[str]) 
             for row in rows.tolist():
                 both, lone = int(paired[scope[row]]), int(unpaired[scope[row]])
                 usual = both / (both + lone)
-                name = moves.row(row)["event_id"]
-                if both < facts.thresholds.posting_sample or usual < facts.thresholds.posting_share or name in extra:
+                if both < facts.thresholds.posting_sample or usual < facts.thresholds.posting_share:
+                    continue
+                if moves.amended[row] or moves.row(row)["event_id"] in extra or _told_before(facts, row, early):
                     continue
                 yield _silent(facts, row, silent, usual, match)
+
+
+def _told_before(facts: Facts, row: int, early: int) -> bool:
+    """Whether the order line arrived before the window: then so, perhaps, did the other system's posting."""
+    posting = facts.movements.row(row)
+    line = facts.orders.get((posting["order_id"], posting["line"], int(facts.movements.item[row])))
+    return line is not None and line["received_at"] is not None and bool(line["received_at"] < early)
 
 
 def _silent(facts: Facts, row: int, silent: int, usual: float, match: Match) -> Finding:

@@ -18,7 +18,9 @@ class Thresholds:
     """When a rule speaks. `docs/analytics.md` says why each is where it is."""
 
     duplicate_minutes: float = 15.0
-    """Two postings further apart are two events."""
+    """Two postings further apart are two events, unless they are linked and another system tells of one."""
+    duplicate_linked_hours: float = 24.0
+    """Then they may be this far apart."""
     duplicate_coincidences: float = 0.5
     """Unlinked twins are reported while at most this many would be expected by chance in the whole window."""
     duplicate_habit: float = 0.005
