@@ -30,7 +30,6 @@ PRIMARY_LARGEST: Final = "primary-largest"
 PORT_BUSIEST: Final = "port-busiest"
 """Location of `port_closed`: the port that most planned volume passes."""
 BASELINE: Final = "baseline"
-MAX_HORIZON: Final = 3_650
 MAX_REPLICATIONS: Final = 1_000_000
 
 _EPOCH: Final = date(1970, 1, 1).toordinal()
@@ -173,7 +172,7 @@ def parse_scenario(raw: Mapping[str, Any], name: str = "scenario") -> Scenario:
         name=name,
         title=name if title is None else title,
         description=top.text("description", empty=True) or "",
-        horizon_days=top.whole("horizon_days", low=1, high=MAX_HORIZON),
+        horizon_days=top.whole("horizon_days", low=1),
         replications=top.whole("replications", low=1, high=MAX_REPLICATIONS),
         disruptions=tuple(_disruption(table, start) for table in top.tables("disruption")),
         changes=tuple(_change(table) for table in top.tables("change")),
@@ -188,9 +187,9 @@ def load_scenario(name_or_path: str | Path) -> Scenario:
     if isinstance(name_or_path, str) and name_or_path in library_names():
         return _parse_text(library_text(name_or_path), name_or_path)
     path = Path(name_or_path)
-    if path.suffix != ".toml" or not path.is_file():
-        raise _unknown(str(name_or_path))
     try:
+        if path.suffix != ".toml" or not path.is_file():
+            raise _unknown(str(name_or_path))
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ScenarioError(path.stem, "file", f"not UTF-8 at byte {error.start}: {path}") from None
@@ -231,7 +230,7 @@ def _unknown(name: str) -> NotFoundError:
 def _parse_text(text: str, name: str) -> Scenario:
     try:
         raw = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: an integer of thousands of digits, too
         raise ScenarioError(name, "file", f"not TOML: {error}") from None
     return parse_scenario(raw, name)
 

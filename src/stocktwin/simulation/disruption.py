@@ -1,0 +1,241 @@
+"""What a scenario does to a run: closed sources and ports, slower lanes, scaled and noisier demand, changed policies.
+
+Every draw (whether a disruption happens, when, for how long) is keyed by the disruption and the replication, so it is
+the same whatever else the scenario holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from stocktwin.domain.errors import ScenarioError
+from stocktwin.domain.identity import stable_hash64
+from stocktwin.kernels.period import ONE
+from stocktwin.kernels.streams import DISRUPTION, uniforms
+from stocktwin.simulation.compile import Compiled
+from stocktwin.simulation.routes import Route
+from stocktwin.simulation.scenario import Change, Disruption, Scenario
+
+Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+Matrix = npt.NDArray[np.int64]
+NEVER = 2**31 - 1
+PRIMARY_LARGEST = "primary-largest"
+PORT_BUSIEST = "port-busiest"
+
+
+@dataclass
+class Effects:
+    """A scenario as arrays over days and replications."""
+
+    closed: dict[str, Flags] = field(default_factory=dict)
+    """Source or port → [day, replication] closed."""
+    failover: dict[str, int] = field(default_factory=dict)
+    """Source → days of closure after which new orders go to the next priority."""
+    delay: dict[int, Matrix] = field(default_factory=dict)
+    """Route → [day, replication] extra days of what leaves that day."""
+    factor: npt.NDArray[np.float64] | None = None
+    """[k, day, replication] multipliers of demand."""
+    factor_row: Ints | None = None
+    """[i] row of `factor`, −1 none."""
+    noise: float = 1.0
+    """Multiplier of the standard deviation of demand inside `noisy` days."""
+    noisy: Flags | None = None
+    """[day]."""
+    noisy_rows: Flags | None = None
+    """[i]."""
+    shift: Ints | None = None
+    """[i] added to reorder point and order-up-to from `shift_day` on."""
+    shift_day: int = 0
+    window: tuple[int, int] | None = None
+    """First day and the day after the last on which a disruption can act."""
+    warnings: list[str] = field(default_factory=list)
+
+
+def effects_of(scenario: Scenario, compiled: Compiled, days: int, replications: int, seed: int) -> Effects:
+    """The arrays of a scenario on a compiled twin; ScenarioError names what is not there."""
+    made = Effects()
+    for at, disruption in enumerate(scenario.disruptions):
+        where = f"disruption[{at}]"
+        acting, first, end = _acting(disruption, compiled, days, replications, seed, at)
+        made.window = (min(first, made.window[0]), max(end, made.window[1])) if made.window else (first, end)
+        _apply(made, scenario.name, where, disruption, compiled, acting)
+    for at, change in enumerate(scenario.changes):
+        _change(made, scenario.name, f"change[{at}]", change, compiled)
+    return made
+
+
+def _acting(
+    disruption: Disruption, compiled: Compiled, days: int, replications: int, seed: int, at: int
+) -> tuple[Flags, int, int]:
+    """[day, replication] whether it acts, its first possible day and the day after its last."""
+    first = start_of(disruption, compiled.first_day)
+    thing = stable_hash64("disruption", str(at), disruption.kind, disruption.location or "")
+    happens, begins, lasts = (uniforms(seed, thing, DISRUPTION, n, replications) for n in range(3))
+    start = first + np.floor(begins * (disruption.start_window + 1)).astype(np.int64)
+    if disruption.days_low is not None and disruption.days_high is not None:
+        span = disruption.days_high - disruption.days_low + 1
+        length = disruption.days_low + np.floor(lasts * span).astype(np.int64)
+    else:
+        length = np.full(replications, NEVER if disruption.days is None else disruption.days, np.int64)
+    length = np.where(happens < disruption.probability, length, 0)
+    day = np.arange(days)[:, None]
+    acting = (day >= start) & (day < start + length)
+    return acting, first, int(min((start + length).max(initial=0), days))
+
+
+def start_of(disruption: Disruption, first_day: int) -> int:
+    """First day on which a disruption can act, counted from day 0."""
+    if disruption.start_date is not None:
+        return (disruption.start_date.toordinal() - 719_163) - first_day
+    return disruption.start_day
+
+
+def _apply(made: Effects, name: str, where: str, one: Disruption, compiled: Compiled, acting: Flags) -> None:
+    if one.kind in ("supplier_offline", "port_closed"):
+        for place in _places(made, name, where, one, compiled):
+            made.closed[place] = made.closed[place] | acting if place in made.closed else acting
+            if one.failover_after_days is not None:
+                made.failover[place] = one.failover_after_days
+    elif one.kind == "lane_delay":
+        routes = [at for at, route in enumerate(compiled.routes) if _on_lane(route, one)]
+        if not routes:
+            raise ScenarioError(
+                name, where, f"no lane {one.origin or '*'} → {one.destination or '*'} ({one.mode or '*'})"
+            )
+        for at in routes:
+            made.delay[at] = made.delay.get(at, np.zeros(acting.shape, np.int64)) + acting * one.extra_days
+    elif one.kind == "demand_scale":
+        _scale(made, name, where, one, compiled, acting)
+    elif one.kind == "demand_variability":
+        if one.probability < 1 or one.start_window or one.days_low is not None:
+            raise ScenarioError(name, where, "demand_variability acts in every replication on the same days")
+        made.noise, made.noisy = one.factor, acting[:, 0]
+        made.noisy_rows = _chosen(name, where, compiled, one.item, one.category, one.location, None)
+    else:
+        raise ScenarioError(name, f"{where}.kind", f"{one.kind!r} is not simulated yet")
+
+
+def _places(made: Effects, name: str, where: str, one: Disruption, compiled: Compiled) -> list[str]:
+    """Sources or ports that a disruption closes."""
+    volume = compiled.demand.per_day / compiled.unit
+    if one.kind == "supplier_offline":
+        known = _volume_by(compiled, [compiled.routes[route].origin for route in compiled.route], volume)
+        wanted = one.location or PRIMARY_LARGEST
+    else:
+        known = _volume_by(compiled, [compiled.routes[route].via for route in compiled.route], volume)
+        wanted = one.location or PORT_BUSIEST
+        if not known:
+            made.warnings.append(f"{where}: no lane passes a port (column `via` of lanes): nothing is closed")
+            return []
+    if wanted in (PRIMARY_LARGEST, PORT_BUSIEST):
+        return [max(sorted(known), key=known.__getitem__)] if known else []
+    every = {route.origin for route in compiled.routes} | {route.via for route in compiled.routes}
+    if wanted not in every:
+        raise ScenarioError(name, f"{where}.location", f"nothing is sourced from or through {wanted!r}")
+    return [wanted]
+
+
+def _volume_by(compiled: Compiled, names: Iterable[str], volume: npt.NDArray[np.float64]) -> dict[str, float]:
+    total: dict[str, float] = {}
+    for place, amount in zip(names, volume.tolist(), strict=True):
+        if place:
+            total[place] = total.get(place, 0.0) + amount
+    return total
+
+
+def _on_lane(route: Route, one: Disruption) -> bool:
+    wanted = ((one.origin, route.origin), (one.destination, route.destination), (one.mode, route.mode))
+    return all(asked is None or asked == is_ for asked, is_ in wanted) and route.role != "assumed"
+
+
+def _scale(made: Effects, name: str, where: str, one: Disruption, compiled: Compiled, acting: Flags) -> None:
+    """Multiplies demand; overlapping ones multiply each other."""
+    mine = _chosen(name, where, compiled, one.item, one.category, one.location, None)
+    old_row = np.full(len(compiled), -1, np.int64) if made.factor_row is None else made.factor_row
+    plain = np.ones((1, *acting.shape))
+    old = plain if made.factor is None else np.concatenate([made.factor, plain])
+    new = old * np.where(acting, one.factor, 1.0)
+    made.factor = np.concatenate([old[:-1], new])
+    base = len(old) - 1
+    made.factor_row = np.where(mine, base + np.where(old_row >= 0, old_row, base), old_row)
+
+
+def _change(made: Effects, name: str, where: str, change: Change, compiled: Compiled) -> None:
+    mine = _chosen(name, where, compiled, change.item, change.category, change.location, change.criticality)
+    policy, unit = compiled.policy, compiled.unit
+    now = {"safety_stock": policy.safety_stock, "reorder_point": policy.s, "order_up_to": policy.S}.get(change.kind)
+    if now is None:
+        raise ScenarioError(name, f"{where}.kind", f"{change.kind!r} cannot be changed")
+    if change.kind != "safety_stock":
+        raise ScenarioError(name, f"{where}.kind", f"{change.kind!r} is not simulated yet; change safety_stock")
+    wanted = now.astype(np.float64)
+    if change.value is not None:
+        wanted = np.full(len(compiled), change.value) * unit
+    wanted = wanted * (1.0 if change.factor is None else change.factor) + (change.add or 0.0) * unit
+    delta = np.where(mine, np.floor(wanted + 0.5).astype(np.int64) - now, 0)
+    if made.shift is not None and made.shift_day != change.from_day:
+        raise ScenarioError(name, f"{where}.from_day", "all changes of a scenario must begin on the same day")
+    made.shift = delta + (0 if made.shift is None else made.shift)
+    made.shift_day = change.from_day
+
+
+def _chosen(
+    name: str,
+    where: str,
+    compiled: Compiled,
+    item: str | None,
+    category: str | None,
+    location: str | None,
+    criticality: str | None,
+) -> Flags:
+    """[i] the simulated item-locations that selectors name; ScenarioError when they name none."""
+    snapshot = compiled.snapshot
+    mine = np.ones(len(compiled), bool)
+    items = snapshot.item[compiled.rows]
+    if item is not None:
+        mine &= items == snapshot.item_codes.code(item)
+    for column, wanted in (("category", category), ("criticality", criticality)):
+        if wanted is not None:
+            has = np.array([value == wanted for value in snapshot.items.column(column).to_pylist()], bool)
+            mine &= has[items]
+    if location is not None:
+        mine &= snapshot.location[compiled.rows] == snapshot.location_codes.code(location)
+    if not mine.any() and len(compiled):
+        asked = {"item": item, "category": category, "location": location, "criticality": criticality}
+        said = ", ".join(f"{key} {value!r}" for key, value in asked.items() if value is not None)
+        raise ScenarioError(name, where, f"no simulated item-location has {said}")
+    return mine
+
+
+def waits(closed: Flags) -> npt.NDArray[np.int32]:
+    """[day, replication] days until it is open again, 0 when open; after the last day everything is open.
+
+    >>> waits(np.array([[False], [True], [True], [False]])).ravel().tolist()
+    [0, 2, 1, 0]
+    """
+    out = np.zeros(closed.shape, np.int32)
+    ahead = np.zeros(closed.shape[1], np.int32)
+    for day in range(len(closed) - 1, -1, -1):
+        ahead = np.where(closed[day], ahead + 1, 0).astype(np.int32)
+        out[day] = ahead
+    return out
+
+
+def switched(closed: Flags, after: int) -> npt.NDArray[np.int32]:
+    """[day, replication] 1 once a source has been closed for `after` days, until it opens."""
+    out = np.zeros(closed.shape, np.int32)
+    since = np.zeros(closed.shape[1], np.int64)
+    for day in range(len(closed)):
+        since = np.where(closed[day], since + 1, 0)
+        out[day] = closed[day] & (since > after)
+    return out
+
+
+def fixed_point(factor: npt.NDArray[np.float64]) -> Ints:
+    """Factors in the fixed point of the kernels."""
+    return np.floor(factor * ONE + 0.5).astype(np.int64)
