@@ -110,6 +110,8 @@ def gamma_quantile(p: float, a: float) -> float:
         return a * root * root * root
     small = math.exp((math.log(p) + math.lgamma(a + 1.0)) / a)
     x = a * root * root * root if root > 0.2 and a > 0.3 else small
+    if x < 1e-290:
+        return x
     low, high = 0.0, math.inf
     for _ in range(200):
         error = gamma_cdf(a, x) - p

@@ -3,7 +3,9 @@
 A table holds the distribution of one day's demand: `limits[j]` is the largest of the 2³² equally likely uniforms that
 gives the j-th value, so the probability of every value is exact to 2⁻³². `guide` says where to start looking, after
 which a step or two suffices. The draw is monotone in the uniform, so the same luck means the same thing under another
-distribution. Spans of more than `EXACT_SPAN` values are kept in cells of several values, linear inside a cell.
+distribution. Spans of more than `EXACT_SPAN` values are kept in cells that widen with the distance from the lowest
+value, like the numbers of a floating point format: the first 256 values have a cell each, later cells hold less than
+1 % of their distance, linear inside.
 
 Distributions: counts by mean and variance (negative binomial, Poisson, binomial: the Panjer family), gamma and normal
 rounded to whole units and cut at zero; a variance too small for the mean gives the two whole numbers around it.
@@ -38,12 +40,16 @@ FULL = 4294967296.0
 TAIL = 0.25 / FULL
 """Values rarer than this are left out: no uniform would reach them."""
 EXACT_SPAN = 4096
-CELLS = 1024
+OCTAVE = 7
+"""Cells of one width: 2⁷, then the width doubles."""
+SMALLEST = 1e-280
+"""A recursion that starts below this would lose what it adds up."""
 LARGEST_RECURSION = 500.0
 """Up to this mean a count's probabilities are added up from zero; beyond, the distribution function is evaluated."""
 
 HEADER = 5
-"""Columns of a table's header: lowest value, values per cell, first limit, first guide entry, shift of the uniform."""
+"""Columns of a table's header: lowest value, 1 where each limit is one value (0: widening cells), first limit, first
+guide entry, shift of the uniform."""
 
 
 class DemandTables(NamedTuple):
@@ -65,10 +71,27 @@ def find(uniform, first, start, shift, limits, guide):  # type: ignore[no-untype
 
 
 @kernel(inline=True)
-def inside(uniform, at, first, width, limits):  # type: ignore[no-untyped-def]
-    """Where in a cell of `width` values a uniform falls: 0 … width − 1."""
+def octave(cell):  # type: ignore[no-untyped-def]
+    """Binary logarithm of the number of values in a widening cell."""
+    return max((cell >> OCTAVE) - 1, 0)
+
+
+@kernel(inline=True)
+def cell_start(cell):  # type: ignore[no-untyped-def]
+    """Distance of the first value of a widening cell from the lowest value: 0 … 255 singly, then 256, 258 …, 512, 516 …
+
+    >>> [cell_start.py_func(cell) for cell in (0, 255, 256, 257, 384, 385)]
+    [0, 255, 256, 258, 512, 516]
+    """
+    doublings = octave(cell)
+    return (cell - (doublings << OCTAVE)) << doublings
+
+
+@kernel(inline=True)
+def inside(uniform, at, first, doublings, limits):  # type: ignore[no-untyped-def]
+    """Where in a cell of 2^doublings values a uniform falls: 0 … 2^doublings − 1."""
     low = np.int64(limits[at - 1]) + 1 if at > first else 0
-    return ((uniform - low) * width) // (np.int64(limits[at]) - low + 1)
+    return np.int64(float(uniform - low) / float(np.int64(limits[at]) - low + 1) * float(1 << doublings))
 
 
 @kernel(inline=True)
@@ -82,7 +105,8 @@ def inverse(uniform, n, table, header, limits, guide, out):  # type: ignore[no-u
     else:
         for i in range(n):
             at = find(uniform[i], first, start, shift, limits, guide)
-            out[i] = lowest + (at - first) * width + inside(uniform[i], at, first, width, limits)
+            cell = at - first
+            out[i] = lowest + cell_start(cell) + inside(uniform[i], at, first, octave(cell), limits)
 
 
 @kernel("int64(float64)")
@@ -104,6 +128,8 @@ def _recursion(mean: float, variance: float, out: Int64Vector) -> int:
         trials = max(math.ceil(mean / -phi - 1e-9), math.ceil(mean + 1e-9))
         chance = mean / trials
         mass = (1.0 - chance) ** trials
+        if mass < SMALLEST:
+            return -1
     elif phi < 1e-9:
         mass = math.exp(-mean)
     else:
@@ -149,7 +175,7 @@ def _edge(shape: int, probability: float, mean: float, variance: float) -> float
 
 @kernel()
 def limits_of(shape: int, mean: float, variance: float, head: Int64Vector, out: Int64Vector) -> int:
-    """The distribution of one day's demand: lowest value and values per cell into head[0:2], limits into `out`.
+    """The distribution of one day's demand: the first two columns of its header into `head`, limits into `out`.
 
     Returns the number of limits; `out` must hold `EXACT_SPAN`.
     """
@@ -169,11 +195,14 @@ def limits_of(shape: int, mean: float, variance: float, head: Int64Vector, out: 
             return count
     low = max(math.floor(_edge(shape, TAIL, mean, variance)) - 2.0, 0.0)
     high = math.ceil(_edge(shape, 1.0 - TAIL, mean, variance)) + 2.0
-    width = 1.0 if high - low < EXACT_SPAN else math.ceil((high - low + 1.0) / CELLS)
-    cells = np.int64(math.ceil((high - low + 1.0) / width))
-    head[0], head[1] = np.int64(low), np.int64(width)
-    for j in range(cells):
-        out[j] = _limit(_cumulated(shape, low + (j + 1) * width - 1.0, mean, variance))
+    head[0], head[1] = np.int64(low), np.int64(high - low < EXACT_SPAN)
+    cells = 0
+    while cells < EXACT_SPAN and low + cells <= high:
+        end = cells + 1 if head[1] == 1 else cell_start(cells + 1)
+        out[cells] = _limit(_cumulated(shape, low + end - 1.0, mean, variance))
+        cells += 1
+        if low + end > high:
+            break
     out[cells - 1] = _limit(1.0)
     return cells  # type: ignore[return-value]
 
@@ -264,10 +293,13 @@ def moments_of(tables: DemandTables, table: int) -> tuple[float, float]:
     >>> round(mean, 6), round(variance, 5)
     (3.0, 6.0)
     """
-    low, width, first = (int(x) for x in tables.header[table, :3])
+    low, single, first = (int(x) for x in tables.header[table, :3])
     last = int(tables.header[table + 1, 2]) if table + 1 < len(tables.header) else len(tables.limits)
     limits = tables.limits[first:last].astype(np.float64) + 1.0
     mass = np.diff(limits, prepend=0.0) / FULL
-    values = low + width * np.arange(last - first) + (width - 1) / 2
+    cells = np.arange(last - first)
+    doublings = np.where(single == 1, 0, np.maximum((cells >> OCTAVE) - 1, 0))
+    width = 1 << doublings
+    values = low + ((cells - (doublings << OCTAVE)) << doublings) + (width - 1) / 2
     mean = float(mass @ values)
-    return mean, float(mass @ (values - mean) ** 2)
+    return mean, float(mass @ ((values - mean) ** 2 + (width**2 - 1) / 12))

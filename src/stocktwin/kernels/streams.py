@@ -67,7 +67,7 @@ def low16(bits: np.uint64) -> int:
 @kernel()
 def fill_draws(seed: int, thing: int, purpose: int, replication: int, out: Int64Vector) -> None:
     """out[n] = upper half of the n-th number of a stream (`seed` and `thing` are taken as 64 bits)."""
-    key = stream_key(np.uint64(seed), np.uint64(thing), replication, np.uint64(purpose))
+    key = stream_key(np.uint64(seed), np.uint64(np.int64(thing)), replication, np.uint64(purpose))
     for n in range(out.shape[0]):
         out[n] = high32(draw(key, n))
 
@@ -76,7 +76,7 @@ def fill_draws(seed: int, thing: int, purpose: int, replication: int, out: Int64
 def fill_replications(seed: int, thing: int, purpose: int, n: int, out: Int64Vector) -> None:
     """out[r] = upper half of the n-th number of the stream of a thing in replication r."""
     for r in range(out.shape[0]):
-        out[r] = high32(draw(stream_key(np.uint64(seed), np.uint64(thing), r, np.uint64(purpose)), n))
+        out[r] = high32(draw(stream_key(np.uint64(seed), np.uint64(np.int64(thing)), r, np.uint64(purpose)), n))
 
 
 def uniforms(seed: int, thing: int, purpose: np.uint64, n: int, replications: int) -> npt.NDArray[np.float64]:
