@@ -322,7 +322,7 @@ def _horizon(
                 end = start_of(one, compiled.first_day) + one.start_window + length
                 needed = max(needed, end + 2 * late + review)
     declared = [one.horizon_days for one in scenarios if one.horizon_days is not None]
-    days = asked or max([*declared, warmup + needed] if not declared else declared)
+    days = asked or max(declared or [warmup + needed])
     short = bool(scenarios) and days - warmup < needed and needed > DEFAULT_HORIZON
     told = f"the horizon of {days} days ends before the disruption has worked itself out; {warmup + needed} would do"
     return days, [told] if short else []

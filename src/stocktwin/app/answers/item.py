@@ -8,6 +8,7 @@ import numpy as np
 
 from stocktwin.app.answers.values import day, exact, iso, number, numbers, plain
 from stocktwin.app.settings import Settings
+from stocktwin.domain.calendar import MICROSECONDS_PER_DAY
 from stocktwin.domain.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -108,13 +109,13 @@ def _history(model: Model, row: int, movements: list[dict[str, Any]], places: in
     snapshot, unit = model.snapshot, 10.0**places
     first = snapshot.today - HISTORY_DAYS + 1
     demand = snapshot.sales.dense(np.array([row]), first, snapshot.today)[0] / unit
-    change = np.zeros(HISTORY_DAYS + 1)
-    for entry in movements:
-        if entry["on_hand_change"]:
-            at = int(np.clip(entry["day"] - first + 1, 0, HISTORY_DAYS))
-            change[at] += entry["on_hand_change"]
-    closing = np.cumsum(change)[1:]
-    closing += snapshot.on_hand[row] - closing[-1]
+    closing = np.full(HISTORY_DAYS, np.nan)
+    ends = snapshot.as_of - np.arange(HISTORY_DAYS - 1, -1, -1) * MICROSECONDS_PER_DAY
+    at = HISTORY_DAYS - 1
+    for entry in movements:  # newest first: each holds the balance after it
+        while at >= 0 and entry["event_time"] <= ends[at]:
+            closing[at] = entry["on_hand"]
+            at -= 1
     return {
         "first_day": day(first),
         "demand": numbers(demand),
@@ -150,8 +151,8 @@ def _orders(model: Model, item_id: str, location_id: str, places: int) -> list[d
 
 
 def _movement(entry: dict[str, Any], places: int) -> dict[str, Any]:
-    quantities = {name: exact(entry[name], places) for name in ("quantity", "balance")}
-    return entry | quantities | {name: iso(entry[name]) for name in ("event_time", "known_at")}
+    quantities = {"quantity": exact(entry["quantity"], places), "balance": exact(entry["on_hand"], places)}
+    return entry | quantities | {name: iso(entry[name]) for name in ("event_time", "known_at", "recorded_at")}
 
 
 def _advice(adviser: Adviser, model: Model, item_id: str, location_id: str) -> dict[str, Any]:
