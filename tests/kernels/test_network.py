@@ -1,0 +1,294 @@
+"""The sweep against the plain reference, cases worked by hand, and conservation of goods."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stocktwin.kernels.inverse import demand_tables, level_factors
+from stocktwin.kernels.jit import jit_disabled
+from stocktwin.kernels.network import (
+    COLUMN,
+    DAY_COLUMNS,
+    LANES,
+    NEVER,
+    TRACE_COLUMNS,
+    UNIT_COLUMNS,
+    Calendar,
+    Demand,
+    Lines,
+    OpenLines,
+    Transit,
+    sweep,
+)
+from stocktwin.simulation.reference import live
+
+MONDAY = 4
+"""1970-01-05, in days since 1970-01-01."""
+ONE = 65536
+EXAMPLES = 5 if jit_disabled() else 80
+pytestmark = pytest.mark.kernels
+
+
+def ints(values: Any) -> np.ndarray:
+    """A C-contiguous int64 array."""
+    return np.ascontiguousarray(np.array(values, np.int64))
+
+
+def constant_demand(*values: int) -> Demand:
+    """Table i draws values[i], whatever the luck."""
+    kinds = np.zeros(len(values), np.int64)
+    tables = demand_tables(kinds, np.array(values, np.float64), np.zeros(len(values)))
+    return Demand(*tables, np.full((1, 512), ONE, np.int64), np.zeros((0, 1, 1), np.int64))
+
+
+def one_line(**changes: Any) -> Lines:
+    """An item-location with (s, S) = (3, 10), 5 on hand, backlog, a daily review and no open orders."""
+    policy = changes.pop("policy", (3, 10, 0))
+    later = changes.pop("later", policy)
+    fields: dict[str, Any] = {
+        "key": np.array([7], np.uint64), "on_hand": [5], "backlog": [0], "policy": [[policy, later]],
+        "change_day": [-1], "review_days": [1], "moq": [0], "multiple": [1], "lost": [0],
+        "table": np.zeros((1, 2, 7)), "level": [[0, 0]], "factor": [-1], "route": [0], "first_open": [0, 0],
+    }  # fmt: skip
+    fields |= {name: [value] if np.isscalar(value) else value for name, value in changes.items()}
+    return Lines(**{name: value if name == "key" else ints(value) for name, value in fields.items()})
+
+
+def opened(*orders: tuple[int, int, int], replications: int = 1) -> OpenLines:
+    """Open order lines: (quantity, day they leave, day they arrive)."""
+    days = [np.array([[order[k]] * replications for order in orders], np.int32).reshape(-1, replications)
+            for k in (1, 2)]  # fmt: skip
+    return OpenLines(ints([order[0] for order in orders]), *days)
+
+
+def transit(days: int, lead: int = 1, replications: int = 1, waits: int = 0) -> Transit:
+    """Every order leaves after `waits` days and arrives after `lead`."""
+    shape = (1, days, replications)
+    return Transit(np.full(shape, waits, np.int32), np.full(shape, lead, np.int32))
+
+
+def calendar(days: int, warmup: int = 0, changed: Any = None, first_day: int = MONDAY) -> Calendar:
+    """A calendar of `days` days from a Monday on."""
+    return Calendar(first_day, days, warmup, 64, ints(np.zeros(days) if changed is None else changed))
+
+
+def swept(lines: Lines, orders: OpenLines, demand: Demand, way: Transit, days: Calendar, *, seed: int = 1,
+          replications: int = 1, traced: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+    """What the compiled sweep says."""
+    units = np.full((len(lines.key), len(UNIT_COLUMNS), replications), -1, np.int64)
+    totals = np.zeros((days.days, len(DAY_COLUMNS)), np.int64)
+    trace = np.zeros((len(TRACE_COLUMNS), days.days, replications) if traced else (0, 0, 0), np.int64)
+    sweep(lines, orders, demand, way, days, seed, units, totals, trace)
+    return units, totals, trace
+
+
+def figures(lines: Lines, days: Calendar, *, sells: int = 2, orders: OpenLines | None = None,
+            way: Transit | None = None) -> dict[str, int]:  # fmt: skip
+    """UNIT_COLUMNS of one item-location that sells the same every day."""
+    units, _, _ = swept(
+        lines, orders or opened(), constant_demand(sells), way or transit(days.days), days, traced=False
+    )
+    return dict(zip(UNIT_COLUMNS, units[0, :, 0].tolist(), strict=True))
+
+
+# --- worked by hand --------------------------------------------------------------------------------------------------
+
+
+def test_an_order_of_day_t_with_lead_time_1_is_on_the_shelf_on_day_t_plus_1() -> None:
+    _, _, trace = swept(one_line(), opened(), constant_demand(2), transit(4), calendar(4), traced=True)
+    on_hand, backlog, received, demand, ordered = trace[:, :, 0].tolist()
+    assert on_hand == [3, 8, 6, 4]  # 5 − 2 = 3 ≤ s: order up to 10
+    assert ordered == [7, 0, 0, 0]
+    assert received == [0, 7, 0, 0]
+    assert (backlog, demand) == ([0] * 4, [2] * 4)
+
+
+def test_backlog_is_served_before_the_demand_of_the_day() -> None:
+    units, _, trace = swept(
+        one_line(policy=(-99, 0, 0), first_open=[0, 1]), opened((6, -1, 3)), constant_demand(3), transit(4),
+        calendar(4), traced=True)  # fmt: skip
+    assert trace[0, :, 0].tolist() == [2, 0, 0, 0]
+    assert trace[1, :, 0].tolist() == [0, 1, 4, 1]  # 6 arrive: 4 for backlog, 2 of the 3 of day 3
+    row = dict(zip(UNIT_COLUMNS, units[0, :, 0].tolist(), strict=True))
+    assert (row["demand"], row["served"], row["lost"], row["backlog_days"]) == (12, 3 + 2 + 0 + 2, 0, 6)
+
+
+def test_lost_sales_are_lost() -> None:
+    row = figures(one_line(policy=(-99, 0, 0), lost=1), calendar(4), sells=3)
+    assert (row["demand"], row["served"], row["lost"], row["backlog_end"], row["backlog_days"]) == (12, 5, 7, 0, 0)
+
+
+def test_a_cycle_is_short_when_someone_went_without_before_the_receipt_that_ends_it() -> None:
+    short = figures(one_line(policy=(-99, 0, 0), first_open=[0, 2]), calendar(4), sells=3,
+                    orders=opened((1, -1, 1), (9, -1, 2)))  # fmt: skip
+    assert (short["cycles"], short["cycles_short"]) == (2, 0)  # day 1: 2 + 1 = 3, exactly enough; day 2: 9
+    late = figures(one_line(policy=(-99, 0, 0), first_open=[0, 1]), calendar(4), sells=3, orders=opened((9, -1, 3)))
+    assert (late["cycles"], late["cycles_short"], late["ready_days"], late["lowest"]) == (1, 1, 2, 0)
+
+
+def test_reviews_of_seven_days_fall_on_mondays() -> None:
+    _, _, trace = swept(one_line(policy=(8, 9, 0), review_days=7), opened(), constant_demand(1), transit(9),
+                        calendar(9, first_day=MONDAY - 2), traced=True)  # fmt: skip
+    assert np.flatnonzero(trace[4, :, 0]).tolist() == [2]
+
+
+def test_a_changed_policy_reaches_the_shelf_through_orders_only() -> None:
+    _, _, trace = swept(one_line(later=(8, 15, 0), change_day=2), opened(), constant_demand(1), transit(5),
+                        calendar(5), traced=True)  # fmt: skip
+    assert trace[4, :, 0].tolist() == [0, 7, 0, 7, 0]  # 3 ≤ 3 on day 1: up to 10; 8 ≤ 8 on day 3: up to 15
+    assert trace[0, :, 0].tolist() == [4, 3, 9, 8, 14]
+
+
+def test_lots_minimum_and_multiple() -> None:
+    assert figures(one_line(policy=(3, 0, 4)), calendar(1))["ordered"] == 4
+    assert figures(one_line(policy=(3, 10, 0), moq=9), calendar(1))["ordered"] == 9
+    assert figures(one_line(policy=(3, 10, 0), moq=9, multiple=4), calendar(1))["ordered"] == 12
+
+
+def test_days_in_transit_and_units_on_order() -> None:
+    row = figures(one_line(), calendar(4), way=transit(4, lead=3, waits=1), sells=2)
+    # day 0: 7 ordered, leave after the count of day 1, so are counted on day 2, arrive on day 3
+    assert (row["orders"], row["ordered"], row["received"], row["in_transit_days"]) == (1, 7, 7, 7)
+    never = figures(one_line(first_open=[0, 1]), calendar(4), orders=opened((5, -2, 40)), sells=0)
+    assert (never["on_order_end"], never["in_transit_days"], never["received"]) == (5, 20, 0)
+
+
+def test_warm_up_is_lived_but_not_counted() -> None:
+    whole, counted = figures(one_line(), calendar(6)), figures(one_line(), calendar(6, warmup=2))
+    assert (whole["demand"], counted["demand"]) == (12, 8)
+    assert counted["on_hand_end"] == whole["on_hand_end"]
+    assert counted["on_hand_days"] == whole["on_hand_days"] - 3 - 8
+    assert figures(one_line(), calendar(2, warmup=2))["lowest"] == NEVER
+
+
+def test_without_a_route_nothing_is_ordered() -> None:
+    assert figures(one_line(route=-1), calendar(9))["ordered"] == 0
+
+
+def test_weekday_tables_and_days_of_changed_variability() -> None:
+    table = np.zeros((1, 2, 7))
+    table[0, 0], table[0, 1] = range(7), 8
+    units, days, _ = swept(one_line(table=table), opened(), constant_demand(*range(9)), transit(9),
+                           calendar(9, changed=[0, 0, 0, 1, 0, 0, 0, 0, 0]))  # fmt: skip
+    assert days[:, 0].tolist() == [0, 1, 2, 8, 4, 5, 6, 0, 1]
+    assert units[0, COLUMN["demand"], 0] == 27
+
+
+def test_factors_scale_demand_in_the_mean_and_one_is_the_identity() -> None:
+    demand = constant_demand(3)
+    shocks = np.full((2, 40, 50), ONE, np.int64)
+    shocks[1] = ONE // 4
+    demand = demand._replace(factors=shocks)
+    settings_ = {"replications": 50}
+    same, _, _ = swept(one_line(factor=0), opened(), demand, transit(40, replications=50), calendar(40), **settings_)
+    assert (same[0, COLUMN["demand"]] == 120).all()
+    less, _, _ = swept(one_line(factor=1), opened(), demand, transit(40, replications=50), calendar(40), **settings_)
+    mean, error = less[0, COLUMN["demand"]].mean(), np.sqrt(40 * 0.75 * 0.25 / 50)
+    assert abs(mean - 30.0) < 4 * error
+    assert less[0, COLUMN["demand"]].std() > 0
+
+
+# --- random instances ------------------------------------------------------------------------------------------------
+
+
+@st.composite
+def instances(draw: st.DrawFn) -> tuple[Lines, OpenLines, Demand, Transit, Calendar, int, int]:
+    """Small networks with everything in them, by a seeded generator so that examples stay small."""
+    g = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    rows, days = draw(st.integers(1, 4)), draw(st.integers(1, 30))
+    replications = draw(st.sampled_from((1, 2, 5)))
+    warmup = draw(st.sampled_from((0, 0, 1, days // 2, days)))
+    tables = demand_tables(g.choice([0, 1, 2], 5), g.choice([0.0, 0.3, 2.0, 9.0, 900.0], 5),
+                           g.choice([0.0, 0.5, 4.0, 30.0, 4e5], 5))  # fmt: skip
+    shared = draw(st.booleans())
+    factors = ints(g.integers(0, 3 * ONE, (2, days, 1 if shared else replications)))
+    levels = np.vstack([np.full((1, 512), ONE, np.int64), level_factors(np.array([0.4, 2.0]), ONE)])
+    demand = Demand(*tables, np.ascontiguousarray(levels), factors)
+    counts = g.integers(0, 4, rows)
+    lines = _random_lines(g, rows, days, counts)
+    orders = OpenLines(ints(g.integers(0, 30, counts.sum())),
+                       g.integers(-5, 10, (counts.sum(), replications)).astype(np.int32),
+                       g.integers(0, 40, (counts.sum(), replications)).astype(np.int32))  # fmt: skip
+    leaves = g.integers(0, 6, (2, days, replications)).astype(np.int32)
+    way = Transit(leaves, (leaves + g.integers(1, 9, leaves.shape)).astype(np.int32))
+    when = Calendar(int(g.integers(19_000, 21_000)), days, warmup, 64, ints(g.integers(0, 2, days)))
+    return lines, orders, demand, way, when, int(g.integers(0, 2**40)), replications
+
+
+def _random_lines(g: np.random.Generator, rows: int, days: int, counts: np.ndarray) -> Lines:
+    s = g.integers(-5, 30, (rows, 2, 1))
+    policy = np.concatenate([s, s + g.integers(-3, 40, s.shape), g.choice([0, 0, 1, 7], s.shape)], axis=2)
+    return Lines(
+        g.integers(0, 2**64, rows, dtype=np.uint64), ints(g.integers(0, 40, rows)),
+        ints(g.choice([0, 0, 12], rows)), ints(policy), ints(g.integers(-1, days + 2, rows)),
+        ints(g.choice([1, 1, 2, 7], rows)), ints(g.choice([0, 0, 11], rows)), ints(g.choice([1, 1, 6], rows)),
+        ints(g.integers(0, 2, rows)), ints(g.integers(0, 5, (rows, 2, 7))), ints(g.integers(0, 3, (rows, 2))),
+        ints(g.integers(-1, 2, rows)), ints(g.integers(-1, 2, rows)), ints(np.concatenate([[0], np.cumsum(counts)])),
+    )  # fmt: skip
+
+
+@settings(max_examples=EXAMPLES)
+@given(instances())
+def test_the_sweep_agrees_exactly_with_the_plain_reference(instance: Any) -> None:
+    lines, orders, demand, way, when, seed, replications = instance
+    units, days, _ = swept(lines, orders, demand, way, when, seed=seed, replications=replications)
+    plain_units, plain_days = live(lines, orders, demand, way, when, seed, replications)
+    for at, name in enumerate(UNIT_COLUMNS):
+        assert units[:, at].tolist() == plain_units[:, at].tolist(), name
+    assert days.tolist() == plain_days.tolist()
+
+
+@settings(max_examples=EXAMPLES)
+@given(instances())
+def test_goods_are_conserved(instance: Any) -> None:
+    lines, orders, demand, way, when, seed, replications = instance
+    when = when._replace(warmup=0)
+    units, days, trace = swept(lines, orders, demand, way, when, seed=seed, replications=replications, traced=True)
+    of = {name: units[:, at] for name, at in COLUMN.items()}
+    caught_up = lines.backlog[:, None] + of["demand"] - of["served"] - of["lost"] - of["backlog_end"]
+    assert (lines.on_hand[:, None] + of["received"] == of["served"] + caught_up + of["on_hand_end"]).all()
+    opening = np.add.reduceat(np.append(orders.quantity, 0), lines.first_open[:-1]) * (np.diff(lines.first_open) > 0)
+    assert (opening[:, None] + of["ordered"] == of["received"] + of["on_order_end"]).all()
+    assert (units >= 0).all()
+    assert ((of["served"] + of["lost"] == of["demand"]) | (lines.lost == 0)[:, None]).all()
+    for name in ("demand", "served", "lost", "received"):
+        assert of[name].sum() == days[:, DAY_COLUMNS.index(name)].sum()
+    on_hand, backlog, received, wanted, ordered = trace
+    before = np.concatenate([np.full((1, replications), lines.on_hand[-1]), on_hand[:-1]])
+    owed = np.concatenate([np.full((1, replications), lines.backlog[-1]), backlog[:-1]])
+    if not lines.lost[-1]:
+        assert (before - owed + received - wanted == on_hand - backlog).all()
+    assert ordered.sum() == of["ordered"][-1].sum()
+
+
+def test_more_replications_than_lanes_agree_with_the_reference() -> None:
+    replications, days = LANES + 3, 3 if jit_disabled() else 12
+    demand = Demand(*demand_tables(ints([0, 0]), np.array([3.0, 1.0]), np.array([5.0, 1.0])),
+                    level_factors(np.array([0.0, 0.5]), ONE), np.zeros((0, 1, 1), np.int64))  # fmt: skip
+    lines = one_line(table=np.arange(14).reshape(1, 2, 7) % 2, level=[[1, 0]], first_open=[0, 1])
+    orders = opened((8, -1, 2), replications=replications)
+    way, when = transit(days, 2, replications), calendar(days, changed=np.arange(days) % 2)
+    units, totals, _ = swept(lines, orders, demand, way, when, seed=3, replications=replications)
+    plain_units, plain_totals = live(lines, orders, demand, way, when, 3, replications)
+    assert units.tolist() == plain_units.tolist()
+    assert totals.tolist() == plain_totals.tolist()
+    fewer, _, _ = swept(lines, opened((8, -1, 2)), demand, transit(days, 2), when, seed=3)
+    assert fewer[:, :, 0].tolist() == units[:, :, 0].tolist()
+
+
+def test_a_row_lives_the_same_life_alone_and_among_others() -> None:
+    demand = Demand(*demand_tables(ints([0]), np.array([3.0]), np.array([5.0])), np.full((1, 512), ONE, np.int64),
+                    np.zeros((0, 1, 1), np.int64))  # fmt: skip
+    pair = Lines(*(np.concatenate([part, part]) for part in one_line()[:-1]), ints([0, 0, 0]))
+    pair.key[:] = (7, 8)
+    both, totals, _ = swept(pair, opened(), demand, transit(20), calendar(20))
+    apart = [swept(one_line(key=np.array([key], np.uint64)), opened(), demand, transit(20), calendar(20))
+             for key in (8, 7)]  # fmt: skip
+    assert both[::-1].tolist() == np.concatenate([units for units, _, _ in apart]).tolist()
+    assert totals.tolist() == sum(days for _, days, _ in apart).tolist()
+    assert both[0].tolist() != both[1].tolist()
