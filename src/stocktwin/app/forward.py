@@ -1,7 +1,7 @@
 """Commands forwarded to the owner of a twin: the words of the command go over its socket, the output comes back.
 
-One JSON object a line. Request: `{"argv": […], "cwd": "…", "tty": …}`. Replies: `{"out": text}` and `{"err": text}` as they
-are written, at last `{"exit": code}`.
+One JSON object a line. Request: `{"argv": […], "cwd": "…", "tty": …}`. Replies: `{"out": text}` and `{"err": text}`
+as they are written, at last `{"exit": code}`.
 """
 
 from __future__ import annotations

@@ -18,14 +18,14 @@ from stocktwin.kernels.period import ONE
 from stocktwin.kernels.streams import DISRUPTION, uniforms
 from stocktwin.simulation.compile import Compiled
 from stocktwin.simulation.routes import Route
-from stocktwin.simulation.scenario import Change, Disruption, Scenario
+from stocktwin.simulation.scenario import PORT_BUSIEST, PRIMARY_LARGEST, Change, Disruption, Scenario
 
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 Matrix = npt.NDArray[np.int64]
 NEVER = 2**31 - 1
-PRIMARY_LARGEST = "primary-largest"
-PORT_BUSIEST = "port-busiest"
+PRIMARY = "primary"
+"""Every item's source of first priority."""
 
 
 @dataclass
@@ -73,7 +73,7 @@ def _acting(
     disruption: Disruption, compiled: Compiled, days: int, replications: int, seed: int, at: int
 ) -> tuple[Flags, int, int]:
     """[day, replication] whether it acts, its first possible day and the day after its last."""
-    first = start_of(disruption, compiled.first_day)
+    first = disruption.first_day(compiled.first_day)
     thing = stable_hash64("disruption", str(at), disruption.kind, disruption.location or "")
     happens, begins, lasts = (uniforms(seed, thing, DISRUPTION, n, replications) for n in range(3))
     start = first + np.floor(begins * (disruption.start_window + 1)).astype(np.int64)
@@ -86,13 +86,6 @@ def _acting(
     day = np.arange(days)[:, None]
     acting = (day >= start) & (day < start + length)
     return acting, first, int(min((start + length).max(initial=0), days))
-
-
-def start_of(disruption: Disruption, first_day: int) -> int:
-    """First day on which a disruption can act, counted from day 0."""
-    if disruption.start_date is not None:
-        return (disruption.start_date.toordinal() - 719_163) - first_day
-    return disruption.start_day
 
 
 def _apply(made: Effects, name: str, where: str, one: Disruption, compiled: Compiled, acting: Flags) -> None:
@@ -132,6 +125,8 @@ def _places(made: Effects, name: str, where: str, one: Disruption, compiled: Com
         if not known:
             made.warnings.append(f"{where}: no lane passes a port (column `via` of lanes): nothing is closed")
             return []
+    if wanted == PRIMARY and one.kind == "supplier_offline":
+        return sorted(known)
     if wanted in (PRIMARY_LARGEST, PORT_BUSIEST):
         return [max(sorted(known), key=known.__getitem__)] if known else []
     every = {route.origin for route in compiled.routes} | {route.via for route in compiled.routes}

@@ -22,7 +22,7 @@ from stocktwin.kernels.period import ONE
 from stocktwin.kernels.streams import signed
 from stocktwin.kernels.transit import Closures, OpenOrders, Routes, fill_open, fill_transit
 from stocktwin.simulation.compile import Compiled
-from stocktwin.simulation.disruption import Effects, effects_of, fixed_point, start_of, switched, waits
+from stocktwin.simulation.disruption import Effects, effects_of, fixed_point, switched, waits
 from stocktwin.simulation.result import Outcome, SimulationResult, Tally
 from stocktwin.simulation.scenario import Scenario
 
@@ -319,10 +319,10 @@ def _horizon(
         for one in scenario.disruptions:
             length = one.days_high if one.days_high is not None else one.days
             if length is not None:
-                end = start_of(one, compiled.first_day) + one.start_window + length
+                end = one.first_day(compiled.first_day) + one.start_window + length
                 needed = max(needed, end + 2 * late + review)
     declared = [one.horizon_days for one in scenarios if one.horizon_days is not None]
-    days = asked or max(declared or [warmup + needed])
+    days = asked or max([*declared, warmup + needed])
     short = bool(scenarios) and days - warmup < needed and needed > DEFAULT_HORIZON
     told = f"the horizon of {days} days ends before the disruption has worked itself out; {warmup + needed} would do"
     return days, [told] if short else []

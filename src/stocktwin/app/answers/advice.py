@@ -54,7 +54,7 @@ class Adviser:
             found = find_anomalies(self._ledger.evidence(days), model.snapshot)
             answer = plain(
                 {
-                    "anomalies": [entry.to_dict() | {"event_time": iso(entry.event_time)} for entry in found],
+                    "anomalies": [_with_times(entry.to_dict()) for entry in found],
                     "total": len(found),
                     "days": days,
                     "as_of": iso(model.snapshot.as_of),
@@ -143,6 +143,19 @@ class Adviser:
         partial = path.with_suffix(".partial")
         partial.write_text(json.dumps(proved), encoding="utf-8")
         partial.replace(path)
+
+
+def _with_times(anomaly: Answer) -> Answer:
+    """An anomaly with its own and its evidence's moments as ISO 8601."""
+    pieces = [
+        {name: iso(value) if _is_moment(name, value) else value for name, value in piece.items()}
+        for piece in anomaly["evidence"]
+    ]
+    return {**anomaly, "event_time": iso(anomaly["event_time"]), "evidence": pieces}
+
+
+def _is_moment(name: str, value: object) -> bool:
+    return isinstance(value, int) and name.endswith(("_time", "_at"))
 
 
 def _key(model: Model) -> list[Any]:

@@ -98,13 +98,14 @@ def _locations(model: Model, grid: Grid) -> list[dict[str, Any]]:
 
 def _lanes(model: Model) -> list[dict[str, Any]]:
     open_lines: Counter[tuple[str, str]] = Counter()
-    open_units: Counter[tuple[str, str]] = Counter()
+    moving: Counter[tuple[str, str]] = Counter()
     scale = model.snapshot.scale()
     for line in model.snapshot.open_orders.to_pylist():
         if line["kind"] != "sales":
             lane = (line["from_id"], line["to_id"])
             open_lines[lane] += 1
-            open_units[lane] += line["open_quantity"] / 10.0 ** int(scale[line["item"]])
+            if line["shipped_at"] is not None:
+                moving[lane] += line["open_quantity"] / 10.0 ** int(scale[line["item"]])
     answers = []
     for lane in model.snapshot.lanes.to_pylist():
         ends = (lane["origin_id"], lane["destination_id"])
@@ -116,7 +117,7 @@ def _lanes(model: Model) -> list[dict[str, Any]]:
                 "mode": lane["mode"],
                 "via": lane["via"],
                 "open_lines": open_lines[ends],
-                "open_units": number(open_units[ends], 12),
+                "in_transit_units": number(moving[ends], 12),
                 "mean_days": number(float(model.lead_times.mean_days[key]), 4),
                 "basis": model.lead_times.basis[key],
             }

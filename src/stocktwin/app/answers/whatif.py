@@ -27,7 +27,7 @@ def scenarios(root: Path) -> dict[str, Any]:
         known.append(
             {
                 "name": path.stem,
-                "title": scenario.name,
+                "title": scenario.title,
                 "description": scenario.description,
                 "source": "twin",
                 "parameters": {},
@@ -61,10 +61,11 @@ def simulate_scenarios(
     from stocktwin.simulation.engine import simulate
 
     parsed = [_scenario(root, one) for one in chosen]
+    declared = [scenario.replications for scenario in parsed if scenario.replications is not None]
     result = simulate(
         model.compiled,
         [scenario for scenario in parsed if scenario.acts],
-        replications=replications or DEFAULT_REPLICATIONS,
+        replications=replications or max(declared, default=DEFAULT_REPLICATIONS),
         horizon=horizon,
         warmup=warmup,
         seed=seed,
@@ -77,7 +78,7 @@ def _scenario(root: Path, one: str | Mapping[str, Any]) -> Scenario:
     from stocktwin.simulation.scenario import load_scenario, parse_scenario
 
     if not isinstance(one, str):
-        return parse_scenario(one)
+        return parse_scenario(one, str(one.get("name") or "scenario"))
     if one.endswith(".toml"):
         path = Path(one)
         if not path.exists():
