@@ -30,7 +30,7 @@ from stocktwin.simulation.reference import live
 MONDAY = 4
 """1970-01-05, in days since 1970-01-01."""
 ONE = 65536
-EXAMPLES = 5 if jit_disabled() else 80
+EXAMPLES = 25 if jit_disabled() else 80
 pytestmark = pytest.mark.kernels
 
 
