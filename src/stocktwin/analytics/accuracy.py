@@ -131,10 +131,10 @@ def backtest_panel(
     """Scores `forecast_at(origin)` and the seasonal naive forecast at rolling origins."""
     end = panel.history.last_day + 1
     when = [end - horizon * (k + 1) for k in range(origins)]
-    when = sorted(origin for origin in when if origin - panel.history.first_day >= MINIMUM_HISTORY)
+    when = sorted(origin for origin in when if origin - panel.history.first_day > MINIMUM_HISTORY)
     if not when:
         days = end - panel.history.first_day
-        raise UsageError(f"a backtest of {horizon} days needs {MINIMUM_HISTORY + horizon} days of history: {days}")
+        raise UsageError(f"a backtest of {horizon} days needs {MINIMUM_HISTORY + horizon + 1} days of history: {days}")
     weights = np.ones(len(panel)) if weight is None else weight
     scored = [_score(panel, forecast_at(origin), horizon, weights) for origin in when]
     by_origin = tuple((ours, naive) for ours, naive, _ in scored)

@@ -52,7 +52,7 @@ def find_anomalies(evidence: Evidence, snapshot: Snapshot, thresholds: Threshold
     doubles = duplicate_posts(facts)
     causes = [*doubles, *wrong_quantities(facts, matches, standing)]
     causes += missing_posts(facts, matches, _posted_in(causes))
-    symptoms = [*count_findings(facts, standing), *book_findings(facts)]
+    symptoms = [*count_findings(facts, standing), *book_findings(facts, matches)]
     causes, symptoms = _explained(causes, symptoms)
     losses = unexplained_losses(facts, found, causes)
     counted = [loss for loss in losses if any(fact["fact"] == "observation" for fact in loss.evidence)]

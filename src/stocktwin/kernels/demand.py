@@ -46,7 +46,7 @@ def normal_quantile(p: float) -> float:
         return math.inf
     q = min(p, 1.0 - p)
     if q > 0.02425:
-        s = p - 0.5
+        s = q - 0.5
         r = s * s
         top = ((((-39.69683028665376 * r + 220.9460984245205) * r - 275.9285104469687) * r + 138.3577518672690) * r
                - 30.66479806614716) * r + 2.506628277459239  # fmt: skip
@@ -59,10 +59,9 @@ def normal_quantile(p: float) -> float:
                * r + 4.374664141464968) * r + 2.938163982698783  # fmt: skip
         low = (((0.007784695709041462 * r + 0.3224671290700398) * r + 2.445134137142996) * r + 3.754408661907416) * r
         z = top / (low + 1.0)
-        if p > 0.5:
-            z = -z
-    error = (0.5 * math.erfc(-z * 0.7071067811865476) - p) * 2.5066282746310002 * math.exp(0.5 * z * z)
-    return z - error / (1.0 + 0.5 * z * error)
+    error = (0.5 * math.erfc(-z * 0.7071067811865476) - q) * 2.5066282746310002 * math.exp(0.5 * z * z)
+    z -= error / (1.0 + 0.5 * z * error)
+    return -z if p > 0.5 else z
 
 
 @kernel()
@@ -311,15 +310,15 @@ def demand_quantiles(shape: npt.ArrayLike, mean: npt.ArrayLike, spread: npt.Arra
     >>> demand_quantiles([0, 0], [2.0, 2.0], [0.0, 1.5], [0.5, 0.9]).tolist()
     [[2.0, 4.0], [1.0, 5.0]]
     """
-    centre = np.atleast_1d(np.asarray(mean, np.float64))
+    parts = np.broadcast_arrays(np.asarray(shape, np.int64), *(np.asarray(part, np.float64) for part in (mean, spread)))
+    kind, centre, width = (np.array(np.atleast_1d(part), order="C") for part in parts)
     n = len(centre)
     level = np.asarray(probability, np.float64)
     if level.size and not (level.min() > 0 and level.max() < 1):
         raise ValueError(f"probabilities must lie between 0 and 1: {level.min()} … {level.max()}")
     grid = np.array(np.broadcast_to(level, (n, level.shape[-1])), order="C")
     out = np.empty(grid.shape)
-    kind = np.array(np.broadcast_to(np.asarray(shape, np.int64), n))
-    fill_quantiles(kind, np.array(centre), np.array(np.broadcast_to(np.asarray(spread, np.float64), n)), grid, out)
+    fill_quantiles(kind, centre, width, grid, out)
     return out
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from stocktwin.analytics.anomaly_rules.facts import UNSURE, Facts, Ints, observation_fact
+from stocktwin.analytics.anomaly_rules.matching import Match
 from stocktwin.analytics.anomaly_rules.model import DAY, MINUTE, Finding
 
 SEEN = ("cycle_count", "rfid", "weight")
@@ -89,16 +90,19 @@ def count_findings(facts: Facts, found: list[Difference]) -> list[Finding]:
     return out
 
 
-def book_findings(facts: Facts) -> list[Finding]:
+def book_findings(facts: Facts, matches: list[Match]) -> list[Finding]:
     """A system's latest stated level against the record, beyond what may be in flight between the two.
 
-    Between claim and record lies at most what moved within the usual delay before the claim.
+    Between claim and record lies at most what moved within the usual delay before the claim: of record times, and of
+    that system's postings after the others'.
     """
     out = []
+    names = facts.movements.systems
+    lags = {names[code]: match.lag for match in matches for code in (match.first, match.second)}
     for (item, place, _, _), claims in _claims(facts, BOOKS).items():
         claim = claims[-1]
         off = claim["quantity"] - claim["record_balance"]
-        low, high = _in_flight(facts, item, place, claim)
+        low, high = _in_flight(facts, item, place, claim, max(lags.get(claim["system"], 0), facts.longest_lag))
         if low <= off <= high:
             continue
         book, system = claim["book_balance"], claim["system"]
@@ -186,11 +190,11 @@ def _fresh(facts: Facts, item: int, place: int, claim: dict[str, Any], off: int)
     return abs(off) <= 2 * moved * lag / DAY
 
 
-def _in_flight(facts: Facts, item: int, place: int, claim: dict[str, Any]) -> tuple[int, int]:
+def _in_flight(facts: Facts, item: int, place: int, claim: dict[str, Any], lag: int) -> tuple[int, int]:
     """Least and most by which a claim may differ from the record for reasons of time alone."""
     moves, when = facts.movements, claim["event_time"]
     near = facts.thresholds.cutoff_minutes * MINUTE
-    rows = _window(facts, item, place, when - max(facts.lag_of(claim["system"]), facts.longest_lag), when + near)
+    rows = _window(facts, item, place, when - lag, when + near)
     effects = (moves.effect[rows] * moves.quantity[rows]).tolist()
     unsure = [moves.kind_name(int(row)) in UNSURE for row in rows]
     low = high = 0

@@ -87,7 +87,7 @@ def _judge(facts: Facts, one: int, two: int, linked: bool) -> Finding | None:
     first, second = moves.row(one), moves.row(two)
     evidence = [moves.fact(one), moves.fact(two)]
     confidence = 0.85 if linked else 0.6
-    told = _told_elsewhere(facts, one)
+    told = sorted({*_told_elsewhere(facts, one), *([] if linked else _told_elsewhere(facts, two))})
     close = moves.time[two] - moves.time[one] <= facts.thresholds.duplicate_minutes * MINUTE
     if len(told) >= 2 or not (told or close):
         return None

@@ -139,10 +139,6 @@ class Facts:
         """Pack factors to try for an item."""
         return self.packs.get(item, frozenset()) | frozenset(self.thresholds.pack_factors)
 
-    def lag_of(self, system: str) -> int:
-        """Usual delay of a system's postings, µs."""
-        return self.lag.get(system, round(self.thresholds.default_lag_days * DAY))
-
     @property
     def longest_lag(self) -> int:
         """The longest usual delay of any system, µs."""

@@ -16,6 +16,10 @@ NO_REASON = re.compile(
     r"^\W*$|count|check|lost|loss|missing|found|adjust|invent|stock.?tak|differ|discrep|unknown|shrink|short|\?", re.I
 )
 """Texts that say that stock is gone, not why."""
+CAUSE = re.compile(
+    r"damag|brok|scrap|expir|spoil|thrown|theft|stolen|own use|sample|donat|return|water|fire|rust", re.I
+)
+"""Words that say why, whatever else the text says."""
 DRIFT_COUNTS = 3
 """Successive counts below the record that make a drift."""
 SHOWN = 8
@@ -23,12 +27,12 @@ SHOWN = 8
 
 
 def explains(reason: str | None) -> bool:
-    """Whether the text of an adjustment says why.
+    """Whether the text of an adjustment says why; any text does that is not a mere statement of the difference.
 
     >>> explains("damaged in handling"), explains("cycle count"), explains(None), explains("??")
     (True, False, False, False)
     """
-    return bool(reason) and not NO_REASON.search(reason or "")
+    return bool(reason) and bool(CAUSE.search(reason or "") or not NO_REASON.search(reason or ""))
 
 
 def unexplained_losses(facts: Facts, found: list[Difference], causes: list[Finding]) -> list[Finding]:
