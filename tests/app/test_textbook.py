@@ -13,7 +13,7 @@ INSTANCES = ((10, 6, 40, 35.022), (20, 14, 62, 49.173), (52, 44, 112, 72.246), (
 """Mean, s, S, cost: Poisson demand, h = 1, p = 9, K = 64, zero lead time (Zheng & Federgruen 1991, table 1)."""
 
 
-def instance(folder: Path, mean: int, s: int, S: int) -> Path:  # noqa: N803
+def instance(folder: Path, mean: int, s: int, S: int) -> Path:
     """Exchange tables of one instance; the papers' zero lead time is a lead time of one day here."""
     files = {
         "items": "item_id\nX\n",
@@ -33,7 +33,7 @@ def instance(folder: Path, mean: int, s: int, S: int) -> Path:  # noqa: N803
 
 
 @pytest.mark.parametrize(("mean", "s", "S", "cost"), INSTANCES)
-def test_published_long_run_costs(tmp_path: Path, mean: int, s: int, S: int, cost: float) -> None:  # noqa: N803
+def test_published_long_run_costs(tmp_path: Path, mean: int, s: int, S: int, cost: float) -> None:
     with Twin.create(tmp_path / "twin") as twin:
         taken = twin.ingest(instance(tmp_path / "folder", mean, s, S))
         assert taken["quarantined"] == 0

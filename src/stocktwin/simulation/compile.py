@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -14,6 +15,7 @@ from stocktwin.analytics.leadtime import LeadTimeModel, arrival_windows
 from stocktwin.analytics.replenishment import Way
 from stocktwin.domain.calendar import MICROSECONDS_PER_DAY
 from stocktwin.domain.identity import stable_hash64
+from stocktwin.kernels.inverse import DemandTables
 from stocktwin.kernels.streams import signed
 from stocktwin.simulation.demand import DemandMoments, moments
 from stocktwin.simulation.parameters import Around, Parameters, order_cycles, parameters
@@ -87,6 +89,11 @@ class Compiled:
     def __len__(self) -> int:
         return len(self.rows)
 
+    @cached_property
+    def demand_tables(self) -> DemandTables:
+        """Demand of every item-location and weekday, made once for all scenarios."""
+        return self.demand.tables()
+
     def place_of(self, row: int) -> int:
         """Index of a snapshot row, −1 when it is not simulated."""
         at = int(np.searchsorted(self.rows, row))
@@ -120,14 +127,14 @@ def compile_network(
     route, alternate, sources = _supply(snapshot, book, rows, notes)
     open_lines, promised = _open_lines(snapshot, book, lead_times, rows, notes)
     policies = _by_row(snapshot.policies, rows)
-    unit = 10.0 ** snapshot.scale()[snapshot.item[rows]]
+    unit = np.asarray(10.0 ** snapshot.scale()[snapshot.item[rows]], np.float64)
     costs = _costs(snapshot, rows, policies, sources, book.routes, route, unit, holding_rate)
     table = book.lead_times()
     lead = np.array([book.routes[one].lead for one in route], np.int64)
     demand = moments(forecast, rows)
     around = Around(
-        demand, table.mean(axis=1)[lead], table.std(axis=1)[lead], _cycles(snapshot, rows), unit,
-        np.nan_to_num(costs.holding), costs.order,
+        demand, np.asarray(table.mean(axis=1)[lead]), np.asarray(table.std(axis=1)[lead]), _cycles(snapshot, rows),
+        unit,        np.nan_to_num(costs.holding), costs.order,
     )  # fmt: skip
     policy, assumed = parameters(policies, sources, around)
     return Compiled(

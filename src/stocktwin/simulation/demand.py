@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from stocktwin.analytics.demand import DemandForecast
 from stocktwin.kernels.demand import SHAPE_COUNT, SHAPE_GAMMA, SHAPE_NORMAL
+from stocktwin.kernels.inverse import DemandTables, demand_tables
 from stocktwin.tables.schema import DISTRIBUTIONS
 
 Ints = npt.NDArray[np.int64]
@@ -39,6 +40,24 @@ class DemandMoments:
         mean = self.per_day
         variance = days * self.variance.mean(axis=1) + (self.level_cv * days * mean) ** 2 + (mean * days_sd) ** 2
         return mean * days, np.sqrt(variance)
+
+    def tables(self) -> DemandTables:
+        """Demand tables of every item-location and weekday: table 7 i + weekday."""
+        return demand_tables(*self._shapes(np.ones(len(self.shape), bool), 1.0))
+
+    def _shapes(self, rows: npt.NDArray[np.bool_], noise: float) -> tuple[Ints, Floats, Floats]:
+        return (
+            np.repeat(self.shape[rows], 7).astype(np.int64),
+            np.ascontiguousarray(self.mean[rows].ravel()),
+            np.ascontiguousarray(self.variance[rows].ravel() * noise**2),
+        )
+
+
+def louder_tables(demand: DemandMoments, rows: npt.NDArray[np.bool_], noise: float) -> DemandTables:
+    """The tables of all item-locations, then those of some with the standard deviation multiplied by `noise`."""
+    plain, louder = demand._shapes(np.ones(len(rows), bool), 1.0), demand._shapes(rows, noise)
+    shape, mean, variance = (np.concatenate([a, b]) for a, b in zip(plain, louder, strict=True))
+    return demand_tables(shape.astype(np.int64), mean.astype(np.float64), variance.astype(np.float64))
 
 
 def moments(forecast: DemandForecast, rows: Ints) -> DemandMoments:

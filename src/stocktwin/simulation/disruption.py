@@ -163,19 +163,15 @@ def _scale(made: Effects, name: str, where: str, one: Disruption, compiled: Comp
 def _change(made: Effects, name: str, where: str, change: Change, compiled: Compiled) -> None:
     mine = _chosen(name, where, compiled, change.item, change.category, change.location, change.criticality)
     policy, unit = compiled.policy, compiled.unit
-    now = {"safety_stock": policy.safety_stock, "reorder_point": policy.s, "order_up_to": policy.S}.get(change.kind)
-    if now is None:
-        raise ScenarioError(name, f"{where}.kind", f"{change.kind!r} cannot be changed")
     if change.kind != "safety_stock":
         raise ScenarioError(name, f"{where}.kind", f"{change.kind!r} is not simulated yet; change safety_stock")
-    wanted = now.astype(np.float64)
-    if change.value is not None:
-        wanted = np.full(len(compiled), change.value) * unit
+    now = policy.safety_stock
+    wanted = now.astype(np.float64) if change.value is None else change.value * unit
     wanted = wanted * (1.0 if change.factor is None else change.factor) + (change.add or 0.0) * unit
     delta = np.where(mine, np.floor(wanted + 0.5).astype(np.int64) - now, 0)
     if made.shift is not None and made.shift_day != change.from_day:
         raise ScenarioError(name, f"{where}.from_day", "all changes of a scenario must begin on the same day")
-    made.shift = delta + (0 if made.shift is None else made.shift)
+    made.shift = delta if made.shift is None else delta + made.shift
     made.shift_day = change.from_day
 
 

@@ -15,13 +15,14 @@ import numpy.typing as npt
 
 from stocktwin.domain.errors import UsageError
 from stocktwin.domain.ports import Progress, silent
-from stocktwin.kernels.inverse import DemandTables, demand_tables, level_factors
+from stocktwin.kernels.inverse import level_factors
 from stocktwin.kernels.network import DAY_COLUMNS, TRACE_COLUMNS, UNIT_COLUMNS, Calendar, Demand, Lines, Transit, sweep
 from stocktwin.kernels.network import OpenLines as OpenArrays
 from stocktwin.kernels.period import ONE
 from stocktwin.kernels.streams import signed
 from stocktwin.kernels.transit import Closures, OpenOrders, Routes, fill_open, fill_transit
 from stocktwin.simulation.compile import Compiled
+from stocktwin.simulation.demand import louder_tables
 from stocktwin.simulation.disruption import Effects, effects_of, fixed_point, switched, waits
 from stocktwin.simulation.result import Outcome, SimulationResult, Tally
 from stocktwin.simulation.scenario import Scenario
@@ -64,7 +65,8 @@ class Run:
         first = np.searchsorted(place_of, places)
         count = np.searchsorted(place_of, places, side="right") - first
         chosen = np.concatenate([np.arange(a, a + n) for a, n in zip(first, count, strict=True)] or [place_of[:0]])
-        opened = OpenArrays(*(np.ascontiguousarray(array[chosen.astype(np.int64)]) for array in self.open_arrays))
+        picked, every = chosen.astype(np.int64), self.open_arrays
+        opened = OpenArrays(every.quantity[picked], every.leaves[picked], every.arrives[picked])
         lines = Lines(
             c.key[places],
             (c.on_hand if on_hand is None else on_hand)[places],
@@ -231,7 +233,7 @@ def _demand(compiled: Compiled, effects: Effects) -> tuple[Demand, Ints, Ints, I
     """Demand tables, and which of them each item-location uses: [i, 2, 7], level rows [i, 2], factor rows [i]."""
     demand, n = compiled.demand, len(compiled)
     noisy = np.zeros(n, bool) if effects.noisy_rows is None else effects.noisy_rows
-    tables = base_tables(compiled) if not noisy.any() else _noisier(compiled, noisy, effects.noise)
+    tables = compiled.demand_tables if not noisy.any() else louder_tables(demand, noisy, effects.noise)
     own = np.arange(n * 7, dtype=np.int64).reshape(n, 7)
     other = own.copy()
     other[noisy] = n * 7 + np.arange(int(noisy.sum()) * 7, dtype=np.int64).reshape(-1, 7)
@@ -245,33 +247,6 @@ def _demand(compiled: Compiled, effects: Effects) -> tuple[Demand, Ints, Ints, I
         factors, factor = fixed_point(effects.factor), effects.factor_row
     made = Demand(*tables, level_factors(certain * CV_STEP, ONE), np.ascontiguousarray(factors))
     return made, np.stack([own, other], axis=1), level, factor
-
-
-def base_tables(compiled: Compiled) -> DemandTables:
-    """Demand tables of every item-location and weekday, made once per compile."""
-    kept = compiled.__dict__.get("_tables")
-    if kept is None:
-        kept = demand_tables(*_shapes(compiled, np.ones(len(compiled), bool), 1.0))
-        object.__setattr__(compiled, "_tables", kept)  # a cache on a frozen object: same input, same tables
-    return kept
-
-
-def _noisier(compiled: Compiled, rows: npt.NDArray[np.bool_], noise: float) -> DemandTables:
-    """The tables of `base_tables`, then those of some rows with the standard deviation multiplied by `noise`."""
-    plain = _shapes(compiled, np.ones(len(compiled), bool), 1.0)
-    louder = _shapes(compiled, rows, noise)
-    return demand_tables(*(np.concatenate(pair) for pair in zip(plain, louder, strict=True)))  # type: ignore[arg-type]
-
-
-def _shapes(
-    compiled: Compiled, rows: npt.NDArray[np.bool_], noise: float
-) -> tuple[Ints, npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    demand = compiled.demand
-    return (
-        np.repeat(demand.shape[rows], 7).astype(np.int64),
-        np.ascontiguousarray(demand.mean[rows].ravel()),
-        np.ascontiguousarray(demand.variance[rows].ravel() * noise**2),
-    )
 
 
 def shards(compiled: Compiled) -> list[Ints]:

@@ -61,7 +61,7 @@ def parameters(
     n = len(policies)
     zero = np.zeros(n, np.int64)
     made = Parameters(
-        [""] * n, *(zero.copy() for _ in range(3)), np.ones(n, np.int64), zero.copy(), np.ones(n, np.int64),
+        [""] * n, zero.copy(), zero.copy(), zero.copy(), np.ones(n, np.int64), zero.copy(), np.ones(n, np.int64),
         zero.copy(), np.zeros(n, bool))  # fmt: skip
     notes: Counter[str] = Counter()
     for i in range(n):
@@ -74,7 +74,7 @@ def parameters(
         if reason:
             notes[reason] += 1
     _mend(made, notes)
-    given = np.array([bool(policy) and policy.get("safety_stock") is not None for policy in policies], bool)
+    given = np.array([(policy or {}).get("safety_stock") is not None for policy in policies], bool)
     implied = np.maximum(np.floor(made.s - mean + 0.5), 0).astype(np.int64)
     made.safety_stock = np.where(given, made.safety_stock, implied)
     return made, [f"{count} item-locations: {reason}" for reason, count in sorted(notes.items())]
@@ -104,7 +104,7 @@ def _one(
     unit = per_day if policy and policy.get("parameter_unit") == "days" else scale
     value = {name: policy.get(name) for name in ("reorder_point", "order_up_to", "order_quantity", "safety_stock")} if (
         policy) else {}  # fmt: skip
-    s, S, Q, safety = (None if value.get(name) is None else value[name] * unit
+    s, S, Q, safety = (None if value.get(name) is None else float(value[name] or 0) * unit
                        for name in ("reorder_point", "order_up_to", "order_quantity", "safety_stock"))  # fmt: skip
     kind = (policy or {}).get("policy") or "min_max"
     made.kind[i] = kind

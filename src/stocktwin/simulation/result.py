@@ -121,9 +121,9 @@ class Outcome:
         """KPI → value per replication, for those that are sums; None where a cost is missing."""
         units, money = self.tally.units, self.tally.money
         parts = {name: None if np.isnan(money[name]).any() else money[name] for name in MONEY}
-        total = None if any(part is None for part in parts.values()) else sum(parts.values())  # type: ignore[arg-type]
-        textbook = [parts[name] for name in ("holding", "ordering", "backlog_cost")]
-        daily = None if any(part is None for part in textbook) else sum(textbook) / self.days  # type: ignore[arg-type]
+        total = _sum(list(parts.values()))
+        textbook = _sum([parts[name] for name in ("holding", "ordering", "backlog_cost")])
+        daily = None if textbook is None else textbook / self.days
         value = money["on_hand_value"]
         return {
             "lost_sales_units": units["lost"],
@@ -276,6 +276,12 @@ class SimulationResult:
                 }
             )
         return found
+
+
+def _sum(parts: list[Floats | None]) -> Floats | None:
+    """The sum of components; None where one is not known."""
+    known = [part for part in parts if part is not None]
+    return np.asarray(np.sum(known, axis=0)) if len(known) == len(parts) else None
 
 
 def _plain(kpis: dict[str, Estimate]) -> dict[str, dict[str, float | None]]:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from stocktwin.app.answers.values import iso, plain
+from stocktwin.app.answers.values import iso, plain_answer
 from stocktwin.app.settings import Settings
 from stocktwin.domain.errors import NotFoundError
 from stocktwin.domain.ports import Progress, silent
@@ -52,7 +52,7 @@ class Adviser:
                 if known == key or (known[1] == days and time.monotonic() - when < ANOMALY_SECONDS):
                     return answer
             found = find_anomalies(self._ledger.evidence(days), model.snapshot)
-            answer = plain(
+            answer = plain_answer(
                 {
                     "anomalies": [_with_times(entry.to_dict()) for entry in found],
                     "total": len(found),
@@ -95,7 +95,9 @@ class Adviser:
         found = self.recommendation(model, id)
         record = {"id": id, "decision": decision, "by": by, "reason": reason}
         check_decision(record, log)
-        seq = self._ledger.decide(plain({**record, "recommendation": found, "state_hash": model.snapshot.state_hash}))
+        seq = self._ledger.decide(
+            plain_answer({**record, "recommendation": found, "state_hash": model.snapshot.state_hash})
+        )
         return {**record, "seq": seq}
 
     def _prove(self, model: Model, top: int, progress: Progress) -> Answer:
@@ -112,7 +114,9 @@ class Adviser:
             recent_transfers=self._ledger.recent_transfers(RECENT_TRANSFER_DAYS),
             progress=progress,
         )
-        self._proved = plain({**result.to_dict(), "key": _key(model), "top": top, "as_of": iso(model.snapshot.as_of)})
+        self._proved = plain_answer(
+            {**result.to_dict(), "key": _key(model), "top": top, "as_of": iso(model.snapshot.as_of)}
+        )
         self._write(self._proved)
         return self._proved
 

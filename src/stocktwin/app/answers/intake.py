@@ -9,7 +9,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stocktwin.app.answers.values import plain
+from stocktwin.app.answers.values import plain_answer
 from stocktwin.app.settings import DEFAULT_SOURCE, Settings
 from stocktwin.domain.errors import NotFoundError, UsageError
 from stocktwin.domain.ports import Progress, silent
@@ -45,7 +45,7 @@ class Intake:
         """What was delivered and what became of it, with the first findings that are new since batch `after`."""
         findings = ledger.quarantine(after=after, limit=FINDINGS_SHOWN).to_pylist() if self.quarantined else []
         shown = ("source", "table", "file", "row", "line", "column", "value", "reason")
-        return plain(
+        return plain_answer(
             {
                 "delivered": self.delivered,
                 "accepted": self.accepted,

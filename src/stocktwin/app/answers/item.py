@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stocktwin.app.answers.values import day, exact, iso, number, numbers, plain
+from stocktwin.app.answers.values import day, exact, iso, number, numbers, plain_answer
 from stocktwin.app.settings import Settings
 from stocktwin.domain.calendar import MICROSECONDS_PER_DAY
 from stocktwin.domain.errors import NotFoundError
@@ -38,7 +38,7 @@ def item_location(
         raise NotFoundError("stock of the item at this location", f"{item_id} at {location_id}")
     places = int(snapshot.scale()[snapshot.item[row]])
     movements = ledger.movements_of(item_id, location_id, limit=None).to_pylist()
-    return plain(
+    return plain_answer(
         {
             "item": _master(snapshot.items, int(snapshot.item[row])),
             "location": _master(snapshot.locations, int(snapshot.location[row])),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from stocktwin.app.answers.values import exact, iso, plain
+from stocktwin.app.answers.values import exact, iso, plain, plain_answer
 from stocktwin.domain.calendar import parse_instant
 from stocktwin.domain.errors import UsageError
 
@@ -27,7 +27,9 @@ def status(ledger: Ledger, settings: Settings) -> dict[str, Any]:
         for source in raw.pop("sources")
     ]
     as_of = iso(raw.pop("as_of"))
-    return plain({"name": settings.name, "currency": settings.currency, **raw, "as_of": as_of, "sources": sources})
+    return plain_answer(
+        {"name": settings.name, "currency": settings.currency, **raw, "as_of": as_of, "sources": sources}
+    )
 
 
 def stock(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stocktwin.app.answers.values import day, exact, iso, number, plain
+from stocktwin.app.answers.values import day, exact, iso, number, plain_answer
 from stocktwin.domain.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def accuracy(model: Model, *, horizon: int, origins: int) -> dict[str, Any]:
     """Rolling-origin backtest beside the seasonal naive forecast."""
     from stocktwin.analytics.accuracy import backtest
 
-    return plain(backtest(model.snapshot, origins=origins, horizon=horizon).to_dict())
+    return plain_answer(backtest(model.snapshot, origins=origins, horizon=horizon).to_dict())
 
 
 def arrivals(model: Model, *, item: str | None, limit: int | None) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def arrivals(model: Model, *, item: str | None, limit: int | None) -> dict[str, 
             places = int(scale[snapshot.item_codes.code(row["item_id"])])
             row["open_quantity"] = exact(row["open_quantity"], places)
             rows.append(row | {key: iso(row[key]) for key in ("ordered_at", "q10", "q50", "q90")})
-    return plain({"rows": rows[:limit], "total": len(rows), "as_of": iso(snapshot.as_of)})
+    return plain_answer({"rows": rows[:limit], "total": len(rows), "as_of": iso(snapshot.as_of)})
 
 
 def _code(code: int, kind: str, name: str) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stocktwin.app.answers.grid import Grid, _filtered
-from stocktwin.app.answers.values import iso, number, plain
+from stocktwin.app.answers.values import iso, number, plain_answer
 from stocktwin.app.settings import Settings
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def overview(
 ) -> dict[str, Any]:
     """KPIs, locations and lanes. Values leave out item-locations whose opening is unknown; `unvalued` counts those
     without a unit cost."""
-    return plain(
+    return plain_answer(
         {
             "name": settings.name,
             "currency": settings.currency,

@@ -49,6 +49,11 @@ def numbers(values: Any, digits: int = 6) -> list[float | None]:
     return [number(float(value), digits) for value in np.asarray(values, float)]
 
 
+def plain_answer(value: dict[str, Any]) -> dict[str, Any]:
+    """A whole answer of plain JSON values."""
+    return {key: plain(entry) for key, entry in value.items()}
+
+
 def plain(value: Any) -> Any:
     """NumPy scalars, arrays, tuples, dates and nan in a nested answer made plain JSON values."""
     if isinstance(value, dict):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stocktwin.app.answers.values import plain
+from stocktwin.app.answers.values import plain_answer
 from stocktwin.domain.errors import NotFoundError
 from stocktwin.domain.ports import Progress
 
@@ -33,7 +33,7 @@ def scenarios(root: Path) -> dict[str, Any]:
                 "parameters": {},
             }
         )
-    return plain({"scenarios": known})
+    return plain_answer({"scenarios": known})
 
 
 def scenario_text(root: Path, name: str) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def simulate_scenarios(
         seed=seed,
         progress=progress,
     )
-    return plain(result.to_dict())
+    return plain_answer(result.to_dict())
 
 
 def _scenario(root: Path, one: str | Mapping[str, Any]) -> Scenario:

@@ -70,7 +70,7 @@ def verify(run: Session) -> None:
 @click.option("--book", metavar="SYSTEM", help="One system's own book instead of the record.")
 @LIMIT
 @session
-def stock(run: Session, **options: Any) -> None:
+def stock(run: Session, /, **options: Any) -> None:
     """How much is where: now, at a past time, and as it was known at a past time."""
     run.show(run.twin.stock(**options), render.stock)
 
@@ -112,7 +112,7 @@ def reconcile(run: Session, limit: int | None) -> None:
 @click.option("--accuracy", is_flag=True, help="Backtest against the seasonal naive forecast instead.")
 @LIMIT
 @session
-def forecast(run: Session, accuracy: bool, **options: Any) -> None:
+def forecast(run: Session, /, accuracy: bool, **options: Any) -> None:
     """Demand ahead as a distribution, per item and location."""
     if accuracy:
         run.show(run.twin.accuracy(horizon=options["horizon"]), render.accuracy)
@@ -165,7 +165,7 @@ def scenario_show(run: Session, name: str) -> None:
 @click.option("--warmup", type=click.IntRange(0), default=0, help="First days of the horizon that are not counted.")
 @click.option("--seed", type=click.IntRange(0), default=0, help="Same seed, same numbers.")
 @session
-def simulate(run: Session, names: tuple[str, ...], **options: Any) -> None:
+def simulate(run: Session, /, names: tuple[str, ...], **options: Any) -> None:
     """Simulate scenarios on the live twin, beside the baseline, on the same luck."""
     chosen = [str(run.path(name)) if name.endswith(".toml") else name for name in names]
     run.show(run.twin.simulate(chosen, progress=run.progress(), **options), render.simulation)
@@ -202,7 +202,9 @@ def decisions(run: Session) -> None:
 
 @cli.command()
 @click.argument("folder")
-@click.option("--format", "form", type=click.Choice(["csv", "parquet"]), default="csv", show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice(["csv", "parquet"]), default="csv", show_default=True, help="Of the files."
+)
 @session
 def export(run: Session, folder: str, form: str) -> None:
     """Write every accepted fact back as an exchange folder."""
@@ -241,9 +243,9 @@ def world() -> None:
 
 @world.command("build")
 @click.argument("folder")
-@click.option("--profile", type=click.Choice(["small"]), default="small", show_default=True)
-@click.option("--days", type=click.IntRange(30, 3650), default=365, show_default=True)
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--profile", type=click.Choice(["small"]), default="small", show_default=True, help="How large.")
+@click.option("--days", type=click.IntRange(30, 3650), default=365, show_default=True, help="How long.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same world.")
 @session
 def world_build(run: Session, folder: str, profile: str, days: int, seed: int) -> None:
     """Write a world's feeds, its hidden truth and the twin.toml that reads them into FOLDER."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stocktwin.app.forward import Output
+from stocktwin.domain.ports import Progress
 
 if TYPE_CHECKING:
     from stocktwin.app.usecases import TwinService
@@ -64,7 +65,7 @@ class Session:
         self._wipe()
         self.output.err(text + "\n")
 
-    def progress(self) -> Callable[[int, int, str], None]:
+    def progress(self) -> Progress:
         """A progress report: one line of the terminal, five times a second, once the work has taken two seconds."""
         began = last = time.monotonic()
 
