@@ -10,7 +10,8 @@ import pytest
 
 from stocktwin.domain.errors import NotFoundError, UsageError
 from stocktwin.prescription import governance as gov
-from stocktwin.prescription.recommendation import Estimate, Proof, Recommendation, Subject
+from stocktwin.prescription.recommendation import Proof, Recommendation, Subject
+from stocktwin.simulation.statistics import Estimate
 
 SUBJECT = Subject("transfer", "ITEM-1", "DC-2", from_id="DC-1", to_id="DC-2")
 ONE = Estimate(120.0, 10.0, 100.0, 140.0)

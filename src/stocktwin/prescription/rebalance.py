@@ -26,6 +26,8 @@ WINDOW_DAYS: Final = 60
 """How far ahead a shortage is looked for."""
 COVERAGE: Final = (0.5, 0.8, 0.95)
 """Quantities tried: what covers demand until the next replenishment with these probabilities."""
+DISPATCH_DAY: Final = 1
+"""A transfer leaves on the first day ahead: the recommendation is read after today's close."""
 RECEIVERS: Final = 400
 """Item-locations examined closely, those with most at stake."""
 BLOCK: Final = 20_000
@@ -129,12 +131,12 @@ def _options(
         into = np.flatnonzero(lanes.destination == situation.location[row])
         donors = snapshot.rows(np.full(len(into), item, np.int32), lanes.origin[into].astype(np.int32))
         for lane, donor in zip(into, donors, strict=True):
-            arrival, last = int(lanes.days[lane]), int(need.last[place])
+            arrival, last = int(lanes.days[lane]) + DISPATCH_DAY, int(need.last[place])
             if donor < 0 or donor == row or surplus[donor] <= 0 or arrival > last:
                 continue
             if (item, int(lanes.origin[lane]), int(lanes.destination[lane])) in forbidden:
                 continue
-            span = slice(max(arrival, 1), last + 1)
+            span = slice(arrival, last + 1)
             gap = need.mean[place, span] + z[:, None] * need.sd[place, span] - need.supply[MEDIAN, place, span]
             wanted = whole_packs(gap.max(axis=1), int(situation.pack[donor]), int(surplus[donor]))
             found.extend((place, int(donor), int(lane), quantity) for quantity in wanted)
@@ -162,7 +164,7 @@ def _candidates(snapshot: Snapshot, board: Board, need: Need, options: Options) 
     rows = need.rows[options.need]
     base = 10.0 ** snapshot.scale()[situation.item[rows]]
     cost = lanes.cost_per_unit[options.lane] * options.quantity / base + lanes.cost_per_shipment[options.lane]
-    saved = _avoided(need, options, lanes.days[options.lane], situation.lost[rows])
+    saved = _avoided(need, options, lanes.days[options.lane] + DISPATCH_DAY, situation.lost[rows])
     price = situation.shortage_cost[rows]
     value = np.where(np.isnan(price), saved, saved * price - cost)
     for at in np.flatnonzero(value > 0):
@@ -178,7 +180,7 @@ def _candidates(snapshot: Snapshot, board: Board, need: Need, options: Options) 
             float(value[at]),
             not np.isnan(price[at]),
             donor=donor,
-            arrival_day=int(lanes.days[lane]),
+            arrival_day=int(lanes.days[lane]) + DISPATCH_DAY,
             action_cost=float(cost[at]),
             notes={"lane_mode": lanes.mode[lane]},
         )

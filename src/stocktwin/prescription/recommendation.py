@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from stocktwin.domain.identity import stable_hash64
 from stocktwin.domain.quantity import from_atomic
+from stocktwin.simulation.statistics import Estimate
 
 TRANSFER: Final = "transfer"
 SAFETY_STOCK: Final = "safety_stock"
@@ -18,20 +19,6 @@ KINDS: Final = (TRANSFER, SAFETY_STOCK, ADVANCE_ORDER)
 CURRENCY_VALUE: Final = "currency"
 UNITS_VALUE: Final = "units"
 """What `expected_value` counts: money, or lost sales avoided in base units where a cost or price is missing."""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A mean over replications with its standard error and 95 % interval."""
-
-    mean: float
-    se: float
-    lo: float
-    hi: float
-
-    def to_dict(self) -> dict[str, float | None]:
-        """JSON values; what is not finite is null."""
-        return {name: _finite(getattr(self, name)) for name in ("mean", "se", "lo", "hi")}
 
 
 @dataclass(frozen=True)

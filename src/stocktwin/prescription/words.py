@@ -76,7 +76,7 @@ class Writer:
         """What to do."""
         subject, what = one.subject, self.say(one.row, abs(one.quantity))
         if subject.kind == TRANSFER:
-            return f"Move {what} of {subject.item_id} from {subject.from_id} to {subject.to_id}, dispatched today."
+            return f"Move {what} of {subject.item_id} from {subject.from_id} to {subject.to_id}."
         if subject.kind == ADVANCE_ORDER:
             to_day = day_name(self._snapshot.today, one.arrival_day)
             return (
