@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stocktwin.kernels.demand import count_cdfs, demand_quantiles, fill_group_weekdays, fill_weekday_moments
-from stocktwin.kernels.metrics import pinball
+from stocktwin.kernels.metrics import coverage, pinball
 from stocktwin.tables.history import History
 
 Floats = npt.NDArray[np.float64]
@@ -37,6 +37,8 @@ RATE_EDGES = (0.1, 0.3, 1.0, 3.0)
 DEFAULT_LEVEL_CV = (1.25, 0.5, 0.35, 0.25, 0.2)
 """Level uncertainty by rate class where there is too little history to measure it (medians over M5 origins)."""
 LEVEL_CV_GRID = (0.0, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.7, 0.85, 1.0, 1.25, 1.5, 2.0)
+LOSS_SLACK = 0.02
+"""More pinball loss than this is not paid for a better coverage."""
 SCORED = np.array([0.005, 0.025, 0.165, 0.25, 0.5, 0.75, 0.835, 0.975, 0.995])
 """The nine probabilities of the M5 uncertainty competition."""
 GRID = np.array([0.005, 0.025, 0.1, 0.165, 0.25, 0.5, 0.75, 0.835, 0.9, 0.975, 0.995])
@@ -247,9 +249,25 @@ def _level_cv(panel: Panel, fits: list[OriginFit], horizon: int) -> Floats:
     for number in range(len(out)):
         chosen = np.flatnonzero((member == number) & (mean > 0))
         if len(chosen) >= MINIMUM_CLASS:
-            losses = [_sum_loss(total[chosen], mean[chosen], phi[chosen], cv) for cv in LEVEL_CV_GRID]
-            out[number] = LEVEL_CV_GRID[int(np.argmin(losses))]
+            out[number] = _best_cv(total[chosen], mean[chosen], phi[chosen])
     return out
+
+
+def _best_cv(total: Floats, mean: Floats, phi: Floats) -> float:
+    """The least pinball loss decides, but among values hardly worse the first whose 80 % window covered 80 %."""
+    losses = np.array([_sum_loss(total, mean, phi, cv) for cv in LEVEL_CV_GRID])
+    least = int(np.argmin(losses))
+    for at in range(least, len(losses)):
+        if losses[at] > losses[least] * (1 + LOSS_SLACK):
+            return LEVEL_CV_GRID[at - 1]
+        if _sum_coverage(total, mean, phi, LEVEL_CV_GRID[at]) >= 0.8:
+            return LEVEL_CV_GRID[at]
+    return LEVEL_CV_GRID[-1]
+
+
+def _sum_coverage(total: Floats, mean: Floats, phi: Floats, cv: float) -> float:
+    window = demand_quantiles(0, mean, phi + cv * cv * mean, [0.1, 0.9])
+    return coverage(total, window[:, 0], window[:, 1])
 
 
 def _window_sums(panel: Panel, fit: OriginFit, horizon: int) -> Floats:
