@@ -30,7 +30,7 @@ def test_the_planted_transfer_is_recommended_with_sign_and_size(twin_of: Make, w
     advice = advise(twin)
     one = next(one for one in advice if one.kind == "transfer")
     assert (one.subject.item_id, one.subject.from_id, one.subject.to_id) == ("ITEM", "A", "B")
-    # B has 15, sells 10 a day; an order comes in 20 days, the transfer in 2: about 180 sales worth 10 each, less freight
+    # B has 15, sells 10 a day; an order comes in 20 days, the transfer in 2: about 180 sales of 10 each, less freight
     assert one.expected_value == pytest.approx(1_750, rel=0.15)
     assert one.lo is not None
     assert one.hi is not None
@@ -126,7 +126,7 @@ def network(seed: int, items: int = 30) -> dict[str, Any]:
     stock = {pair: int(mean[pair] * draw.choice([0, 3, 15, 40, 120])) for pair in pairs}
     return {
         "items": [{"item_id": item, "unit_cost": float(draw.uniform(2, 80)), "unit_price": 100.0} for item in ids],
-        "locations": [{"location_id": place, "kind": "supplier" if place == "SUP" else "dc"} for place in (*places, "SUP")],
+        "locations": [{"location_id": p, "kind": "supplier" if p == "SUP" else "dc"} for p in (*places, "SUP")],
         "stock": stock,
         "lanes": lanes,
         "sourcing": [{"item_id": i, "location_id": p, "source_id": "SUP", "mode": "sea", "order_multiple": 6}
@@ -136,7 +136,8 @@ def network(seed: int, items: int = 30) -> dict[str, Any]:
         "demand": [{"item_id": i, "location_id": p, "distribution": "negative_binomial", "mean": mean[i, p],
                     "sd": (3 * mean[i, p]) ** 0.5} for i, p in pairs],
         "orders": [{"order_id": f"PO-{at}", "item_id": i, "from_id": "SUP", "to_id": p,
-                    "ordered_at": -int(draw.integers(1, 20)), "open_quantity": 6 * int(mean[i, p] * 3 + 1)} for at, (i, p) in enumerate(pairs[::4])],
+                    "ordered_at": -int(draw.integers(1, 20)), "open_quantity": 6 * int(mean[i, p] * 3 + 1)}
+                   for at, (i, p) in enumerate(pairs[::4])],
     }  # fmt: skip
 
 

@@ -102,8 +102,10 @@ class Writer:
         return self._safety_reason(one)
 
     def _running_out(self, one: Candidate, outlook: Outlook) -> str:
-        held = self.say(one.row, float(self._situation.on_hand[one.row]))
-        place = f"{one.subject.location_id} has {held} of {one.subject.item_id}"
+        stock, subject = int(self._situation.on_hand[one.row]), one.subject
+        if stock <= 0:
+            return f"{subject.location_id} has no {subject.item_id} left"
+        place = f"{subject.location_id} has {self.say(one.row, stock)} of {subject.item_id}"
         if outlook.runs_out_day < 0:
             return f"{place}, which may not last"
         return f"{place}, which should last until about {day_name(self._snapshot.today, outlook.runs_out_day)}"
@@ -113,7 +115,7 @@ class Writer:
         arrival = day_name(self._snapshot.today, one.arrival_day)
         help_day = day_name(self._snapshot.today, min(outlook.next_day, 3650))
         return (
-            f"{self._running_out(one, outlook)}, while a new order would come about {help_day}; {one.subject.from_id} "
+            f"{self._running_out(one, outlook)}, while a new order would come about {help_day}. {one.subject.from_id} "
             f"has {self.say(one.donor, spare)} more than it needs, and the goods can be there on {arrival}."
         )
 
