@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     from stocktwin.faces.cli.main import main as run
 
     return run(list(sys.argv[1:] if argv is None else argv), serve=serve_twin)
+
+
+def entry() -> None:
+    """The `stocktwin` command. Leaves without tearing the interpreter down: everything durable was committed, and a
+    database engine that is taken apart after its threads prints pages of leaks."""
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def serve_twin(service: TwinService, host: str, port: int, announce: Callable[[str], None]) -> None:
@@ -48,4 +58,4 @@ def took(answer: Mapping[str, Any], name: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    entry()

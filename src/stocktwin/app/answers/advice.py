@@ -112,6 +112,7 @@ class Adviser:
             seed=SEED,
             decided=self._ledger.decisions(),
             recent_transfers=self._ledger.recent_transfers(RECENT_TRANSFER_DAYS),
+            units=self._ledger.current("units"),
             progress=progress,
         )
         self._proved = plain_answer(
