@@ -1,0 +1,522 @@
+"""What becomes of delivered rows: units, parking, conflicts, duplicates, authority, openings, both clocks, transit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import permutations
+from typing import Any
+
+import pytest
+
+from stocktwin.domain.calendar import FUTURE_TOLERANCE_US, format_instant
+from stocktwin.domain.errors import NotFoundError, UsageError
+from stocktwin.domain.ports import FixedClock
+from stocktwin.domain.rules import Rules
+from stocktwin.ledger.journal.memory import MemoryJournal
+from stocktwin.ledger.ledger import Ledger
+from stocktwin.tables.batch import Delivery
+
+Deliver = Callable[..., Delivery]
+Row = dict[str, Any]
+Make = Callable[..., Row]
+
+
+def stock(ledger: Ledger, **asked: Any) -> dict[str, int]:
+    """Balance of each place of ours, lanes included where asked; accounts at zero are left out."""
+    total: dict[str, int] = {}
+    for row in ledger.balances(**asked).to_pylist():
+        total[row["location_id"]] = total.get(row["location_id"], 0) + row["quantity"]
+    return {place: quantity for place, quantity in total.items() if quantity}
+
+
+def told(ledger: Ledger) -> list[tuple[str, str, str | None]]:
+    """State, column and value of each quarantined row."""
+    return [(row["state"], row["column"], row["value"]) for row in ledger.quarantine().to_pylist()]
+
+
+def counted(ledger: Ledger) -> tuple[int, int, int, int]:
+    """Delivered, accepted, duplicates, quarantined; the sum is checked in all and per system."""
+    status = ledger.status()
+    for counts in (status, *status["sources"]):
+        assert counts["delivered"] == counts["accepted"] + counts["duplicates"] + counts["quarantined"]
+    return status["delivered"], status["accepted"], status["duplicates"], status["quarantined"]
+
+
+def hold_laws(ledger: Ledger) -> None:
+    """Every law of the ledger holds."""
+    assert [law for law in ledger.verify() if not law.ok] == []
+
+
+# ---- units
+
+
+@pytest.mark.parametrize(
+    ("item", "quantity", "unit", "atomic"),
+    [
+        ("I", 5, None, 5),
+        ("I", 5, "each", 5),
+        ("I", 2, "case", 24),
+        ("I", "0.25", "case", 3),
+        ("I", 3, "third", 1),
+        ("I", 10**11, "case", 12 * 10**11),
+        ("K", "1.5", None, 1500),
+        ("K", "0.001", "kg", 1),
+        ("K", "0.003", "third", 1),
+    ],
+)
+def test_quantities_become_whole_atomic_units(
+    ledger: Ledger,
+    master: list[Delivery],
+    deliver: Deliver,
+    move: Make,
+    item: str,
+    quantity: Any,
+    unit: str,
+    atomic: int,
+) -> None:
+    thirds = deliver("units", *({"item_id": i, "unit": "third", "factor": "1/3"} for i in "IK"))
+    ledger.append([*master, thirds])
+    ledger.append([deliver("movements", move("r", "receipt", quantity, item_id=item, unit=unit, to_id="D1"))])
+    assert stock(ledger) == {"D1": atomic}
+    assert stock(ledger, stocking_only=False) == {"D1": atomic, "supplier": -atomic}
+
+
+@pytest.mark.parametrize(
+    ("item", "quantity", "unit"),
+    [("I", "0.5", None), ("I", "0.3", "case"), ("K", "0.0005", None), ("I", 1, "third"), ("I", 10**13, None)],
+)
+def test_what_does_not_come_out_even_or_is_absurd_is_quarantined_with_its_value(
+    ledger: Ledger, master: list[Delivery], deliver: Deliver, move: Make, item: str, quantity: Any, unit: str
+) -> None:
+    ledger.append([*master, deliver("units", {"item_id": "I", "unit": "third", "factor": "1/3"})])
+    ledger.append([deliver("movements", move("r", "receipt", quantity, item_id=item, unit=unit, to_id="D1"))])
+    ((state, column, value),) = told(ledger)
+    assert (state, column, float(value or 0)) == ("rejected", "quantity", float(quantity))
+    assert stock(ledger) == {}
+    counted(ledger)
+
+
+# ---- parked, resolved
+
+
+def test_rows_wait_for_their_item_their_place_and_their_unit(
+    ledger: Ledger, master: list[Delivery], deliver: Deliver, move: Make, clock: FixedClock
+) -> None:
+    items, units, locations = master
+    rows = [move("r", "receipt", 2, unit="case", to_id="D1"), move("s", "sale", 1, 1, from_id="D1")]
+    told_at = ledger.append([deliver("movements", *rows)]).record_time
+    assert told(ledger) == [("parked", "item_id", "I"), ("parked", "item_id", "I")]
+    clock.advance(10)
+    ledger.append([items])
+    assert told(ledger) == [("parked", "to_id", "D1"), ("parked", "from_id", "D1")]
+    clock.advance(10)
+    ledger.append([locations])
+    assert told(ledger) == [("parked", "unit", "case")]
+    clock.advance(10)
+    resolved = ledger.append([units])
+    assert (resolved.accepted, resolved.quarantined) == (2, -1)
+    assert told(ledger) == []
+    assert stock(ledger) == {"D1": 23}
+    assert stock(ledger, known_at=resolved.record_time - 1) == {"D1": -1}, "the receipt was not understood yet"
+    assert stock(ledger, known_at=told_at) == {}
+    assert counted(ledger) == (8, 8, 0, 0)
+    hold_laws(ledger)
+
+
+def test_a_quarantined_row_names_file_line_column_value_and_reason(
+    ledger: Ledger, deliver: Deliver, move: Make
+) -> None:
+    ledger.append([deliver("movements", move("r", "receipt", 2, to_id="D1"), file="a.csv")])
+    (row,) = ledger.quarantine().to_pylist()
+    assert (row["source"], row["system"], row["table"], row["file"]) == ("erp", "erp", "movements", "a.csv")
+    assert (row["row"], row["line"], row["column"], row["value"]) == (1, 2, "item_id", "I")
+    assert row["reason"] == "unknown item"
+    assert '"event_id":"r"' in row["raw"]
+    assert row["quarantine_id"] == 1_000_000
+
+
+def test_a_parked_row_delivered_again_is_a_duplicate(ledger: Ledger, deliver: Deliver, move: Make) -> None:
+    rows = [move("r", "receipt", 2, to_id="D1")]
+    ledger.append([deliver("movements", *rows), deliver("movements", *rows, file="again.csv")])
+    assert counted(ledger) == (2, 0, 1, 1)
+
+
+def test_a_replay_takes_its_rows_out_of_the_quarantine_and_counts_nothing_twice(
+    ledger: Ledger, master: list[Delivery], deliver: Deliver, move: Make
+) -> None:
+    ledger.append([*master, deliver("movements", move("r", "receipt", 2, item_id="X", to_id="D1"))])
+    (held,) = ledger.quarantine()["quarantine_id"].to_pylist()
+    mended = deliver("movements", move("r", "receipt", 2, to_id="D1"), replays=(held,))
+    ledger.append([mended])
+    assert told(ledger) == []
+    assert stock(ledger) == {"D1": 2}
+    assert counted(ledger) == (7, 7, 0, 0)
+    hold_laws(ledger)
+
+
+# ---- duplicates, conflicts, versions
+
+
+def test_the_first_delivery_of_an_event_stands(
+    ledger: Ledger, master: list[Delivery], deliver: Deliver, move: Make
+) -> None:
+    first = move("r", "receipt", 24, to_id="D1")
+    same = {**first, "quantity": 2, "unit": "case", "recorded_at": first["event_time"]}
+    ledger.append([*master, deliver("movements", first, same)])
+    before = ledger.state_hash
+    ledger.append([deliver("movements", same, {**first, "quantity": 25})])
+    assert told(ledger) == [("conflict", "event_id", "r")]
+    assert "other content" in ledger.quarantine()["reason"][0].as_py()
+    assert stock(ledger) == {"D1": 24}
+    assert ledger.state_hash == before
+    assert counted(ledger) == (10, 7, 2, 1)
+    hold_laws(ledger)
+
+
+def test_one_event_id_of_two_systems_is_two_events(
+    ledger: Ledger, master: list[Delivery], deliver: Deliver, move: Make
+) -> None:
+    rows = [move("r", "receipt", 1, to_id="D1"), move("r", "receipt", 2, to_id="D1", system="wms")]
+    ledger.append([*master, deliver("movements", *rows)])
+    assert [stock(ledger, book=name) for name in ("erp", "wms")] == [{"D1": 1}, {"D1": 2}]
+
+
+def test_the_very_same_file_leaves_a_header_only_but_its_rows_are_counted(
+    ledger: Ledger, master: list[Delivery], deliver: Deliver, move: Make
+) -> None:
+    ledger.append(master)
+    file = deliver("movements", move("r", "receipt", 1, to_id="D1"), raw_digest="ab" * 32)
+    ledger.append([file])
+    again = ledger.append([file])
+    assert (again.delivered, again.accepted, again.duplicates) == (1, 0, 1)
+    assert ledger.journal.blob(again.head) is None
+    hold_laws(ledger)
+
+
+@pytest.mark.parametrize(
+    ("changed", "column"), [({"scale": 2}, "scale"), ({"unit": "box"}, "unit")], ids=["scale", "unit"]
+)
+def test_scale_and_base_unit_of_an_item_are_fixed(
+    ledger: Ledger, master: list[Delivery], deliver: Deliver, changed: Row, column: str
+) -> None:
+    ledger.append([*master, deliver("items", {"item_id": "I", "description": "new", **changed})])
+    assert told(ledger) == [("conflict", column, str(changed[column]))]
+    assert ledger.current("items").to_pylist()[0]["description"] is None
+
+
+def test_a_pack_may_not_change_its_size(ledger: Ledger, master: list[Delivery], deliver: Deliver) -> None:
+    ledger.append([*master, deliver("units", {"item_id": "I", "unit": "case", "factor": "10"})])
+    assert told(ledger) == [("conflict", "unit", "case")]
+
+
+def test_master_data_takes_the_latest_statement_also_when_it_returns(
+    ledger: Ledger, master: list[Delivery], deliver: Deliver
+) -> None:
+    ledger.append(master)
+    for name in ("a", "b", "a"):
+        ledger.append([deliver("locations", {"location_id": "D1", "kind": "dc", "name": name})])
+    current = {row["location_id"]: row["name"] for row in ledger.current("locations").to_pylist()}
+    assert current["D1"] == "a"
+    assert counted(ledger) == (9, 8, 1, 0)
+    hold_laws(ledger)
+
+
+def test_an_order_line_takes_its_latest_update_whatever_came_last(
+    ledger: Ledger, master: list[Delivery], deliver: Deliver, move: Make
+) -> None:
+    base = {"order_id": "O", "line": "1", "kind": "purchase", "item_id": "I", "to_id": "D1", "from_id": "S"}
+    at = move("x", "sale", 1)["event_time"]
+    rows = [{**base, "quantity": q, "ordered_at": at, "updated_at": at + hour} for q, hour in ((5, 2), (7, 3), (6, 1))]
+    for row in rows:
+        ledger.append([*master, deliver("orders", row)])
+    assert [int(row["quantity"]) for row in ledger.current("orders").to_pylist()] == [7]
+    assert ledger.rows("orders").num_rows == 3
+
+
+def test_a_fact_more_than_five_minutes_ahead_is_quarantined(
+    ledger: Ledger, master: list[Delivery], deliver: Deliver, move: Make, clock: FixedClock
+) -> None:
+    edge = clock.now() + FUTURE_TOLERANCE_US
+    rows = [move(name, "receipt", 1, to_id="D1") | {"event_time": at} for name, at in (("a", edge), ("b", edge + 1))]
+    ledger.append([*master, deliver("movements", *rows)])
+    assert told(ledger) == [("future", "event_time", format_instant(edge + 1)[:19] + "Z")]
+    assert stock(ledger) == {"D1": 1}
+    clock.advance(10)
+    ledger.append([deliver("movements", *rows, file="later.csv")])
+    assert stock(ledger) == {"D1": 2}, "told again when it is no longer ahead"
+    hold_laws(ledger)
+
+
+# ---- booking
+
+
+@pytest.mark.parametrize(
+    ("row", "after"),
+    [
+        ({"kind": "receipt", "to_id": "D1"}, {"D1": 5, "supplier": -5}),
+        ({"kind": "receipt", "from_id": "S", "to_id": "D1"}, {"D1": 5, "S": -5}),
+        ({"kind": "shipment", "from_id": "S", "to_id": "D1"}, {"S→D1": 5, "S": -5}),
+        ({"kind": "transfer_out", "from_id": "D1", "to_id": "D2"}, {"D1": -5, "D1→D2": 5}),
+        ({"kind": "transfer_in", "from_id": "D1", "to_id": "D2"}, {"D1→D2": -5, "D2": 5}),
+        ({"kind": "sale", "from_id": "D1"}, {"D1": -5, "customer": 5}),
+        ({"kind": "return", "to_id": "D1"}, {"D1": 5, "customer": -5}),
+        ({"kind": "adjustment", "from_id": "D1"}, {"D1": -5, "loss": 5}),
+        ({"kind": "adjustment", "to_id": "D1"}, {"D1": 5, "gain": -5}),
+        ({"kind": "scrap", "from_id": "D1"}, {"D1": -5, "scrap": 5}),
+        ({"kind": "transform", "from_id": "D1"}, {"D1": -5, "transform": 5}),
+        ({"kind": "transform", "to_id": "D1"}, {"D1": 5, "transform": -5}),
+        ({"kind": "adjustment", "from_id": "D1→D2", "to_id": "loss"}, {"D1→D2": -5, "loss": 5}),
+    ],
+)
+def test_each_kind_books_its_two_accounts(
+    ledger: Ledger, master: list[Delivery], deliver: Deliver, move: Make, row: Row, after: dict[str, int]
+) -> None:
+    ledger.append([*master, deliver("movements", move("m", row.pop("kind"), 5, **row))])
+    assert stock(ledger, stocking_only=False) == after
+    assert ledger.conservation_residual == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "column"),
+    [("receipt", {}, "to_id"), ("sale", {"to_id": "D1"}, "from_id"), ("transfer_out", {"from_id": "D1"}, "to_id"),
+     ("adjustment", {}, "from_id"), ("status", {}, "from_id")],
+)  # fmt: skip
+def test_a_movement_without_a_usable_side_is_quarantined(
+    ledger: Ledger, master: list[Delivery], deliver: Deliver, move: Make, kind: str, given: Row, column: str
+) -> None:
+    ledger.append([*master, deliver("movements", move("m", kind, 5, **given))])
+    assert told(ledger) == [("rejected", column, None)]
+
+
+def test_conditions_lots_and_owners_are_accounts_of_their_own(
+    ledger: Ledger, master: list[Delivery], deliver: Deliver, move: Make
+) -> None:
+    rows = [
+        move("1", "receipt", 9, to_id="D1", lot="L"),
+        move("2", "status", 4, 1, to_id="D1", lot="L", to_condition="blocked"),
+        move("3", "return", 2, 2, to_id="D1"),
+        move("4", "transform", 1, 3, from_id="D1", to_id="D1", lot="L", to_lot="M", to_owner="X"),
+    ]
+    ledger.append([*master, deliver("movements", *rows)])
+    accounts = [(row["lot"], row["condition"], row["owner"], row["quantity"]) for row in ledger.balances().to_pylist()]
+    assert accounts == [
+        (None, "returned", None, 2),
+        ("L", "blocked", None, 4),
+        ("L", "unrestricted", None, 4),
+        ("M", "unrestricted", "X", 1),
+    ]
+
+
+def test_a_correction_is_one_more_movement(
+    ledger: Ledger, master: list[Delivery], deliver: Deliver, move: Make, clock: FixedClock
+) -> None:
+    ledger.append([*master, deliver("movements", move("r", "receipt", 10, to_id="D1"))])
+    before = clock.now()
+    clock.advance(10)
+    undo = move("r-undo", "receipt", 10, 1, from_id="D1", to_id="supplier", corrects="r")
+    ledger.append([deliver("movements", undo, move("r-new", "receipt", 8, 1, to_id="D1", corrects="r"))])
+    assert stock(ledger) == {"D1": 8}
+    assert stock(ledger, known_at=before) == {"D1": 10}
+    assert stock(ledger, at=undo["event_time"] - 1) == {"D1": 10}
+    history = ledger.movements_of("I", "D1").to_pylist()
+    assert {row["event_id"]: row["corrects"] for row in history} == {"r-new": "r", "r-undo": "r", "r": None}
+
+
+# ---- transit, in any order
+
+
+def test_a_transfer_balances_whichever_end_speaks_first(
+    master: list[Delivery], deliver: Deliver, move: Make, clock: FixedClock
+) -> None:
+    out = deliver("movements", move("o", "transfer_out", 10, from_id="D1", to_id="D2"))
+    into = deliver("movements", move("i", "transfer_in", 9, 5, from_id="D1", to_id="D2"), file="b.csv")
+    for order in permutations([out, into]):
+        with Ledger.open(MemoryJournal(), None, clock) as ledger:
+            ledger.append([*master, *order])
+            assert stock(ledger, stocking_only=False) == {"D1": -10, "D1→D2": 1, "D2": 9}, "one is still under way"
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_receipt_leaves_the_lane_its_shipment_was_posted_onto(
+    master: list[Delivery], deliver: Deliver, move: Make, clock: FixedClock, named: bool
+) -> None:
+    ends = {"from_id": "S"} if named else {}
+    posted = deliver("movements", move("s", "shipment", 10, from_id="S", to_id="D1", shipment_id="SH"))
+    arrived = deliver("movements", move("r", "receipt", 8, 5, to_id="D1", shipment_id="SH", **ends), file="b.csv")
+    other = deliver("movements", move("q", "receipt", 3, 6, to_id="D1", shipment_id="SH-2"), file="c.csv")
+    for order in permutations([posted, arrived, other]):
+        with Ledger.open(MemoryJournal(), None, clock) as ledger:
+            ledger.append([*master, *order])
+            assert stock(ledger, stocking_only=False) == {"S": -10, "S→D1": 2, "D1": 11, "supplier": -3}
+            assert ledger.conservation_residual == 0
+
+
+def test_before_the_shipment_was_told_its_receipt_came_from_the_supplier(
+    ledger: Ledger, master: list[Delivery], deliver: Deliver, move: Make, clock: FixedClock
+) -> None:
+    arrived = deliver("movements", move("r", "receipt", 8, 5, to_id="D1", shipment_id="SH"))
+    then = ledger.append([*master, arrived]).record_time
+    clock.advance(10)
+    ledger.append([deliver("movements", move("s", "shipment", 8, from_id="S", to_id="D1", shipment_id="SH"))])
+    assert stock(ledger, stocking_only=False, known_at=then) == {"D1": 8, "supplier": -8}
+    assert stock(ledger, stocking_only=False) == {"D1": 8, "S": -8}
+    hold_laws(ledger)
+
+
+# ---- the record and the books
+
+
+@pytest.fixture
+def both(ledger: Ledger, master: list[Delivery], deliver: Deliver, move: Make) -> Ledger:
+    """ERP and WMS report the same receipts differently, at both places."""
+    erp = [move(f"e{place}", "receipt", 10, to_id=place) for place in ("D1", "D2")]
+    wms = [move(f"w{place}", "receipt", 9, to_id=place, system="wms") for place in ("D1", "D2")]
+    sale = move("s", "sale", 1, 1, from_id="D1", system="wms")
+    ledger.append([*master, deliver("movements", *erp), deliver("movements", *wms, sale, source="wms")])
+    return ledger
+
+
+def test_undeclared_the_first_system_is_the_record_and_status_warns(both: Ledger) -> None:
+    assert stock(both) == {"D1": 9, "D2": 10}, "the sale is reported by the wms alone"
+    (warning,) = both.status()["warnings"]
+    assert "erp, wms all report receipt" in warning
+    assert stock(both, book="wms") == {"D1": 8, "D2": 9}
+    assert stock(both, book="erp") == {"D1": 10, "D2": 10}
+
+
+def test_authority_is_declared_by_kind_and_by_location(both: Ledger) -> None:
+    both.configure(Rules(authority={"default": "wms"}))
+    assert stock(both) == {"D1": 8, "D2": 9}
+    assert both.status()["warnings"] == []
+    both.configure(Rules(authority={"default": "wms"}, authority_by_location={"D2": {"receipt": "erp"}}))
+    assert stock(both) == {"D1": 8, "D2": 10}
+    hold_laws(both)
+
+
+def test_an_authority_that_reports_nothing_leaves_the_record_empty_and_is_named(both: Ledger) -> None:
+    both.configure(Rules(authority={"receipt": "tms"}))
+    assert stock(both) == {"D1": -1}
+    assert any("declared authority tms reports none" in warning for warning in both.status()["warnings"])
+
+
+def test_the_past_is_told_under_the_rules_of_the_past(both: Ledger, clock: FixedClock) -> None:
+    before = clock.now()
+    clock.advance(10)
+    rules = Rules(authority={"default": "wms"})
+    assert both.configure(rules)
+    assert not both.configure(rules), "the same rules are no news"
+    assert stock(both, known_at=before) == {"D1": 9, "D2": 10}
+    assert stock(both) == {"D1": 8, "D2": 9}
+
+
+# ---- openings
+
+
+def test_an_account_opens_with_its_earliest_complete_level(
+    ledger: Ledger, master: list[Delivery], deliver: Deliver, move: Make, see: Make
+) -> None:
+    ledger.configure(Rules(opening={"erp": "snapshot"}))
+    moves = [
+        move("0", "receipt", 7, 1, to_id="D1"),
+        move("1", "sale", 3, 5, from_id="D1"),
+        move("2", "receipt", 4, 5, to_id="D2"),
+    ]
+    seen = [
+        see("a", "erp_book", 1, 2, lot="L"),
+        see("b", "rfid", 2, 2),
+        see("c", "cycle_count", 3, 2, scope="shelf"),
+        see("d", "erp_book", 50, 4),
+        see("e", "cycle_count", 99, 6),
+    ]
+    deliveries = [deliver("movements", *moves), *(deliver("observations", row, file=row["event_id"]) for row in seen)]
+    ledger.append([*master, *deliveries[::-1]])
+    rows = {row["location_id"]: (row["quantity"], row["anchored"]) for row in ledger.balances().to_pylist()}
+    assert rows == {"D1": (47, True), "D2": (4, False)}
+    assert ledger.status()["unanchored"] == 1
+    everywhere = stock(ledger, stocking_only=False)
+    assert everywhere == {"D1": 47, "D2": 4, "customer": 3, "supplier": -11, "unknown": -43}
+    assert sum(everywhere.values()) == ledger.conservation_residual == 0
+    assert stock(ledger, at=seen[3]["event_time"]) == {"D1": 50}
+    hold_laws(ledger)
+
+
+def test_by_default_accounts_open_empty(
+    ledger: Ledger, master: list[Delivery], deliver: Deliver, move: Make, see: Make
+) -> None:
+    level = deliver("observations", see("d", "erp_book", 50, 4))
+    ledger.append([*master, level, deliver("movements", move("1", "sale", 3, 5, from_id="D1"))])
+    assert stock(ledger) == {"D1": -3}, "negative stock is recorded"
+    assert ledger.status()["unanchored"] == 0
+
+
+def test_an_opening_told_later_is_known_later(
+    ledger: Ledger, master: list[Delivery], deliver: Deliver, move: Make, see: Make, clock: FixedClock
+) -> None:
+    ledger.configure(Rules(opening={"erp": "snapshot"}))
+    ledger.append([*master, deliver("movements", move("1", "sale", 3, 5, from_id="D1"))])
+    before = clock.now()
+    clock.advance(10)
+    ledger.append([deliver("observations", see("d", "erp_book", 50, 4))])
+    assert stock(ledger) == {"D1": 47}
+    assert stock(ledger, known_at=before) == {"D1": -3}
+
+
+# ---- questions
+
+
+def test_back_dated_facts_change_the_past_but_not_what_was_known(
+    ledger: Ledger, master: list[Delivery], deliver: Deliver, move: Make, clock: FixedClock
+) -> None:
+    ledger.append([*master, deliver("movements", move("r", "receipt", 10, 4, to_id="D1"))])
+    before, event = clock.now(), move("x", "sale", 1, 4)["event_time"]
+    clock.advance(10)
+    ledger.append([deliver("movements", move("late", "sale", 2, 2, from_id="D1"))])
+    assert stock(ledger, at=event) == {"D1": 8}
+    assert stock(ledger, at=event, known_at=before) == {"D1": 10}
+    assert stock(ledger, at=event - 1) == {"D1": -2}
+
+
+def test_unknown_names_are_refused(both: Ledger, deliver: Deliver) -> None:
+    for asked in ({"item_id": "Z"}, {"location_id": "Z"}, {"book": "Z"}):
+        with pytest.raises(NotFoundError, match="'Z'"):
+            both.balances(**asked)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="'stock'"):
+        both.current("stock")
+
+
+def test_rejected_rows_are_counted_under_their_source(ledger: Ledger, deliver: Deliver) -> None:
+    fault = {"row": 1, "line": 2, "column": "qty", "value": "x", "reason": "not a number", "raw": "{}"}
+    whole = {"row": 0, "line": None, "column": None, "value": None, "reason": "odd encoding", "raw": None}
+    ledger.append([deliver("movements", rejected=[fault, whole], source="feed")])
+    assert counted(ledger) == (1, 0, 0, 1)
+    assert ledger.status()["sources"][0]["system"] == "feed"
+    assert told(ledger) == [("rejected", "qty", "x"), ("rejected", None, None)]
+
+
+def test_decisions_are_kept_in_order(ledger: Ledger, clock: FixedClock) -> None:
+    first = ledger.decide({"approve": "R-1"})
+    second = ledger.decide({"reject": "R-2"})
+    assert ledger.decisions() == [
+        {"approve": "R-1", "seq": first, "recorded_at": clock.now()},
+        {"reject": "R-2", "seq": second, "recorded_at": clock.now()},
+    ]
+
+
+def test_a_leak_is_seen(ledger: Ledger, master: list[Delivery], deliver: Deliver, move: Make) -> None:
+    """Planted faults: a place that vanishes leaks, a changed row is not what the journal gives."""
+    ledger.append([*master, deliver("movements", move("r", "receipt", 10, to_id="D1"))])
+    ledger._projection.con.execute("UPDATE fact_movements SET into_place = 99")
+    failed = {law.law for law in ledger.verify() if not law.ok}
+    assert {"conservation", "replay", "order_independence"} <= failed
+
+
+def test_a_changed_quantity_is_seen(
+    ledger: Ledger, master: list[Delivery], deliver: Deliver, move: Make, clock: FixedClock
+) -> None:
+    ledger.append([*master, deliver("movements", move("r", "receipt", 10, to_id="D1"))])
+    clock.advance(10)
+    ledger.decide({"note": "so that there is a past to compare"})
+    ledger._projection.con.execute("UPDATE fact_movements SET quantity = 11")
+    failed = {law.law for law in ledger.verify() if not law.ok}
+    assert {"replay", "state_hash", "two_clocks", "order_independence"} <= failed
+    assert "conservation" not in failed, "both legs changed alike"
