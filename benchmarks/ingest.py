@@ -109,9 +109,8 @@ def main() -> None:
         print(json.dumps(found))
         return
     for row in found:
-        print(
-            f"{row['engine']:42} {row['rows_per_s']:>12,} rows/s  {row['seconds']:6.2f} s  {row['cpu_seconds']:6.2f} CPU-s"
-        )
+        times = f"{row['seconds']:6.2f} s  {row['cpu_seconds']:6.2f} CPU-s"
+        print(f"{row['engine']:42} {row['rows_per_s']:>12,} rows/s  {times}")
 
 
 if __name__ == "__main__":
