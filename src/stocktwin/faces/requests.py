@@ -4,9 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+
+
+def _no_file(scenario: str | dict[str, Any]) -> str | dict[str, Any]:
+    """The command line takes files as scenarios; a visitor of the server must not reach files of its machine."""
+    if isinstance(scenario, dict):
+        return scenario
+    name = scenario.strip()
+    if not name or len(name) > 200 or name.endswith(".toml") or "/" in name or "\\" in name:
+        raise ValueError("must be the name of a scenario, not of a file")
+    return name
+
+
+Scenario = Annotated[str | dict[str, Any], AfterValidator(_no_file)]
 
 
 class SimulationRequest(BaseModel):
@@ -17,7 +30,7 @@ class SimulationRequest(BaseModel):
         json_schema_extra={"examples": [{"scenarios": ["supplier_outage"], "replications": 200, "seed": 0}]},
     )
 
-    scenarios: Annotated[list[Name | dict[str, Any]], Field(min_length=1, max_length=20)]
+    scenarios: Annotated[list[Scenario], Field(min_length=1, max_length=20)]
     replications: Annotated[int, Field(ge=2, le=10_000)] = 200
     horizon: Annotated[int | None, Field(ge=1, le=3_650, description="days; by default set by the scenario")] = None
     seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
