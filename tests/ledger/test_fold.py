@@ -50,9 +50,19 @@ def hold_laws(ledger: Ledger) -> None:
 # ---- units
 
 
-@pytest.mark.parametrize(
-    ("item", "quantity", "unit", "atomic"),
-    [
+def by_lot(ledger: Ledger) -> dict[str, dict[str, int]]:
+    """Balances of each lot by place, virtual ones included: several small histories in one ledger."""
+    found: dict[str, dict[str, int]] = {}
+    for row in ledger.balances(stocking_only=False).to_pylist():
+        if row["quantity"]:
+            found.setdefault(row["lot"], {})[row["location_id"]] = row["quantity"]
+    return found
+
+
+def test_quantities_become_whole_atomic_units(
+    ledger: Ledger, master: list[Delivery], deliver: Deliver, move: Make
+) -> None:
+    cases: list[tuple[str, Any, str | None, int]] = [
         ("I", 5, None, 5),
         ("I", 5, "each", 5),
         ("I", 2, "case", 24),
@@ -62,38 +72,31 @@ def hold_laws(ledger: Ledger) -> None:
         ("K", "1.5", None, 1500),
         ("K", "0.001", "kg", 1),
         ("K", "0.003", "third", 1),
-    ],
-)
-def test_quantities_become_whole_atomic_units(
-    ledger: Ledger,
-    master: list[Delivery],
-    deliver: Deliver,
-    move: Make,
-    item: str,
-    quantity: Any,
-    unit: str,
-    atomic: int,
-) -> None:
-    thirds = deliver("units", *({"item_id": i, "unit": "third", "factor": "1/3"} for i in "IK"))
-    ledger.append([*master, thirds])
-    ledger.append([deliver("movements", move("r", "receipt", quantity, item_id=item, unit=unit, to_id="D1"))])
-    assert stock(ledger) == {"D1": atomic}
-    assert stock(ledger, stocking_only=False) == {"D1": atomic, "supplier": -atomic}
+    ]
+    thirds = deliver("units", *({"item_id": item, "unit": "third", "factor": "1/3"} for item in "IK"))
+    rows = [
+        move(str(n), "receipt", quantity, item_id=item, unit=unit, to_id="D1", lot=str(n))
+        for n, (item, quantity, unit, _) in enumerate(cases)
+    ]
+    ledger.append([*master, thirds, deliver("movements", *rows)])
+    assert by_lot(ledger) == {str(n): {"D1": case[3], "supplier": -case[3]} for n, case in enumerate(cases)}
 
 
-@pytest.mark.parametrize(
-    ("item", "quantity", "unit"),
-    [("I", "0.5", None), ("I", "0.3", "case"), ("K", "0.0005", None), ("I", 1, "third"), ("I", 10**13, None)],
-)
 def test_what_does_not_come_out_even_or_is_absurd_is_quarantined_with_its_value(
-    ledger: Ledger, master: list[Delivery], deliver: Deliver, move: Make, item: str, quantity: Any, unit: str
+    ledger: Ledger, master: list[Delivery], deliver: Deliver, move: Make
 ) -> None:
-    ledger.append([*master, deliver("units", {"item_id": "I", "unit": "third", "factor": "1/3"})])
-    ledger.append([deliver("movements", move("r", "receipt", quantity, item_id=item, unit=unit, to_id="D1"))])
-    ((state, column, value),) = told(ledger)
-    assert (state, column, float(value or 0)) == ("rejected", "quantity", float(quantity))
+    cases = [("I", "0.5", None), ("I", "0.3", "case"), ("K", "0.0005", None), ("I", 1, "third"), ("I", 10**13, None)]
+    rows = [move(q, "receipt", q, item_id=item, unit=unit, to_id="D1") for item, q, unit in map(_texts, cases)]
+    third = deliver("units", {"item_id": "I", "unit": "third", "factor": "1/3"})
+    ledger.append([*master, third, deliver("movements", *rows)])
+    found = [(state, column, float(value or 0)) for state, column, value in told(ledger)]
+    assert found == [("rejected", "quantity", float(case[1])) for case in cases]
     assert stock(ledger) == {}
-    counted(ledger)
+    assert counted(ledger) == (len(cases) + 7, 7, 0, len(cases))
+
+
+def _texts(case: tuple[str, Any, str | None]) -> tuple[str, str, str | None]:
+    return case[0], str(case[1]), case[2]
 
 
 # ---- parked, resolved
@@ -250,42 +253,43 @@ def test_a_fact_more_than_five_minutes_ahead_is_quarantined(
 # ---- booking
 
 
-@pytest.mark.parametrize(
-    ("row", "after"),
-    [
-        ({"kind": "receipt", "to_id": "D1"}, {"D1": 5, "supplier": -5}),
-        ({"kind": "receipt", "from_id": "S", "to_id": "D1"}, {"D1": 5, "S": -5}),
-        ({"kind": "shipment", "from_id": "S", "to_id": "D1"}, {"S→D1": 5, "S": -5}),
-        ({"kind": "transfer_out", "from_id": "D1", "to_id": "D2"}, {"D1": -5, "D1→D2": 5}),
-        ({"kind": "transfer_in", "from_id": "D1", "to_id": "D2"}, {"D1→D2": -5, "D2": 5}),
-        ({"kind": "sale", "from_id": "D1"}, {"D1": -5, "customer": 5}),
-        ({"kind": "return", "to_id": "D1"}, {"D1": 5, "customer": -5}),
-        ({"kind": "adjustment", "from_id": "D1"}, {"D1": -5, "loss": 5}),
-        ({"kind": "adjustment", "to_id": "D1"}, {"D1": 5, "gain": -5}),
-        ({"kind": "scrap", "from_id": "D1"}, {"D1": -5, "scrap": 5}),
-        ({"kind": "transform", "from_id": "D1"}, {"D1": -5, "transform": 5}),
-        ({"kind": "transform", "to_id": "D1"}, {"D1": 5, "transform": -5}),
-        ({"kind": "adjustment", "from_id": "D1→D2", "to_id": "loss"}, {"D1→D2": -5, "loss": 5}),
-    ],
-)
-def test_each_kind_books_its_two_accounts(
-    ledger: Ledger, master: list[Delivery], deliver: Deliver, move: Make, row: Row, after: dict[str, int]
-) -> None:
-    ledger.append([*master, deliver("movements", move("m", row.pop("kind"), 5, **row))])
-    assert stock(ledger, stocking_only=False) == after
+BOOKED: list[tuple[Row, dict[str, int]]] = [
+    ({"kind": "receipt", "to_id": "D1"}, {"D1": 5, "supplier": -5}),
+    ({"kind": "receipt", "from_id": "S", "to_id": "D1"}, {"D1": 5, "S": -5}),
+    ({"kind": "shipment", "from_id": "S", "to_id": "D1"}, {"S→D1": 5, "S": -5}),
+    ({"kind": "transfer_out", "from_id": "D1", "to_id": "D2"}, {"D1": -5, "D1→D2": 5}),
+    ({"kind": "transfer_in", "from_id": "D1", "to_id": "D2"}, {"D1→D2": -5, "D2": 5}),
+    ({"kind": "sale", "from_id": "D1"}, {"D1": -5, "customer": 5}),
+    ({"kind": "return", "to_id": "D1"}, {"D1": 5, "customer": -5}),
+    ({"kind": "adjustment", "from_id": "D1"}, {"D1": -5, "loss": 5}),
+    ({"kind": "adjustment", "to_id": "D1"}, {"D1": 5, "gain": -5}),
+    ({"kind": "scrap", "from_id": "D1"}, {"D1": -5, "scrap": 5}),
+    ({"kind": "transform", "from_id": "D1"}, {"D1": -5, "transform": 5}),
+    ({"kind": "transform", "to_id": "D1"}, {"D1": 5, "transform": -5}),
+    ({"kind": "adjustment", "from_id": "D1→D2", "to_id": "loss"}, {"D1→D2": -5, "loss": 5}),
+]
+
+
+def test_each_kind_books_its_two_accounts(ledger: Ledger, master: list[Delivery], deliver: Deliver, move: Make) -> None:
+    rows = [move(str(n), quantity=5, lot=str(n), **row) for n, (row, _) in enumerate(BOOKED)]
+    ledger.append([*master, deliver("movements", *rows)])
+    assert by_lot(ledger) == {str(n): after for n, (_, after) in enumerate(BOOKED)}
     assert ledger.conservation_residual == 0
 
 
-@pytest.mark.parametrize(
-    ("kind", "given", "column"),
-    [("receipt", {}, "to_id"), ("sale", {"to_id": "D1"}, "from_id"), ("transfer_out", {"from_id": "D1"}, "to_id"),
-     ("adjustment", {}, "from_id"), ("status", {}, "from_id")],
-)  # fmt: skip
 def test_a_movement_without_a_usable_side_is_quarantined(
-    ledger: Ledger, master: list[Delivery], deliver: Deliver, move: Make, kind: str, given: Row, column: str
+    ledger: Ledger, master: list[Delivery], deliver: Deliver, move: Make
 ) -> None:
-    ledger.append([*master, deliver("movements", move("m", kind, 5, **given))])
-    assert told(ledger) == [("rejected", column, None)]
+    cases: list[tuple[str, Row, str]] = [
+        ("receipt", {}, "to_id"),
+        ("sale", {"to_id": "D1"}, "from_id"),
+        ("transfer_out", {"from_id": "D1"}, "to_id"),
+        ("adjustment", {}, "from_id"),
+        ("status", {}, "from_id"),
+    ]
+    rows = [move(kind, kind, 5, **given) for kind, given, _ in cases]
+    ledger.append([*master, deliver("movements", *rows)])
+    assert told(ledger) == [("rejected", column, None) for _, _, column in cases]
 
 
 def test_conditions_lots_and_owners_are_accounts_of_their_own(
