@@ -186,6 +186,22 @@ def test_the_parts_add_up_when_done_together(busy: tuple[Any, Advice]) -> None:
     assert joint["lo"] < joint["expected_value"] < joint["hi"]
 
 
+def test_shipments_are_paid_once_and_pay_for_themselves(twin_of: Make) -> None:
+    given = network(5)
+    for lane in given["lanes"]:
+        lane["cost_per_shipment"] = 4_000 if lane["mode"] == "road" else None
+    advice = advise(twin_of(**given), top=15, seed=1)
+    transfers = [one for one in advice if one.kind == "transfer"]
+    freight = sum((one.action_cost or 0) - 0.2 * (one.quantity or 0) for one in transfers)
+    lanes = {(one.subject.from_id, one.subject.to_id) for one in transfers}
+    assert 0 < len(lanes) < len(transfers)
+    assert freight == pytest.approx(4_000 * len(lanes))
+    assert min(one.lo or 0 for one in transfers) > 0
+    assert any("in one shipment with" in one.description for one in transfers)
+    dear = advise(twin_of(**given | {"lanes": [lane | {"cost_per_shipment": 10**6} for lane in given["lanes"]]}))
+    assert not [one for one in dear if one.kind == "transfer"]
+
+
 def test_the_same_seed_gives_the_same_answer_and_another_seed_agrees(busy: tuple[Any, Advice]) -> None:
     twin, advice = busy
     assert advise(twin, top=15, seed=1).to_dict() == advice.to_dict()

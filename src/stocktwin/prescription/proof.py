@@ -56,6 +56,14 @@ class Finding:
         """Mean of the measure over the worst 5 % of the replications."""
         return worst_mean(self.measure)
 
+    def charged(self, cost: float) -> Finding:
+        """The same with a further cost of the action."""
+        with_action, difference = dict(self.proof.with_action), dict(self.proof.difference)
+        for table in (with_action, difference):
+            table["total_cost"] = _plus(table["total_cost"], cost)
+        proof = replace(self.proof, with_action=with_action, difference=difference)
+        return replace(self, proof=proof, value=None if self.value is None else self.value - cost)
+
 
 def worst_mean(values: Floats, share: float = WORST_SHARE) -> float:
     """Mean over the worst share of the replications, at least one (expected shortfall).

@@ -2,7 +2,7 @@
 
 A donor gives only what lies beyond its floor (`Situation.donor_floor`), along a lane that exists, in whole packs, and
 never sends back what was sent to it in the last 30 days. Which of several transfers are shown together is decided later
-(`shown.py`): one unit is promised once.
+(`shown.py`): one unit is promised once, and what travels along one lane shares the cost of a shipment.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def propose_transfers(
     forbidden: frozenset[tuple[int, int, int]] = frozenset(),
     promised: Ints | None = None,
 ) -> list[Candidate]:
-    """Transfers worth their transport by closed form.
+    """Transfers worth their transport by unit, by closed form; several may have to share the cost of a shipment.
 
     `forbidden` holds (item, origin, destination) codes that may not be used (they would reverse a recent transfer or
     were decided lately); `promised` is what each row has been asked to give already, atomic units.
@@ -163,7 +163,7 @@ def _candidates(snapshot: Snapshot, board: Board, need: Need, options: Options) 
     situation, lanes = board.situation, board.lanes
     rows = need.rows[options.need]
     base = 10.0 ** snapshot.scale()[situation.item[rows]]
-    cost = lanes.cost_per_unit[options.lane] * options.quantity / base + lanes.cost_per_shipment[options.lane]
+    cost = lanes.cost_per_unit[options.lane] * options.quantity / base
     saved = _avoided(need, options, lanes.days[options.lane] + DISPATCH_DAY, situation.lost[rows])
     price = situation.shortage_cost[rows]
     value = np.where(np.isnan(price), saved, saved * price - cost)
@@ -182,6 +182,7 @@ def _candidates(snapshot: Snapshot, board: Board, need: Need, options: Options) 
             donor=donor,
             arrival_day=int(lanes.days[lane]) + DISPATCH_DAY,
             action_cost=float(cost[at]),
+            shipment_cost=float(lanes.cost_per_shipment[lane]),
             notes={"lane_mode": lanes.mode[lane]},
         )
 

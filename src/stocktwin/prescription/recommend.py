@@ -23,9 +23,9 @@ from stocktwin.prescription.outlook import Ints
 from stocktwin.prescription.proof import Finding, prove
 from stocktwin.prescription.rebalance import propose_transfers
 from stocktwin.prescription.recommendation import SAFETY_STOCK, Recommendation
-from stocktwin.prescription.report import DELAY_DAYS, Reporter
+from stocktwin.prescription.report import DELAY_DAYS, Proved, Reporter
 from stocktwin.prescription.safetystock import propose_safety_stocks
-from stocktwin.prescription.shown import side_by_side
+from stocktwin.prescription.shown import shares, worthwhile_set
 from stocktwin.prescription.situation import Board, Candidate, pick
 from stocktwin.prescription.trials import CHOICE, PROOF, Trials, stream_seed
 from stocktwin.simulation.statistics import Estimate, estimate
@@ -192,8 +192,7 @@ def choose(
         known = best.get(one.subject)
         if known is None or worth.mean > known[0]:
             best[one.subject] = (worth.mean, replace(one, estimate=worth.mean, priced=priced))
-    ranked = pick([one for _, one in best.values()], len(best))
-    return [ranked[place] for place in side_by_side(ranked, surplus, limit)]
+    return worthwhile_set(pick([one for _, one in best.values()], len(best)), surplus, limit)
 
 
 def _part(compiled: Compiled, found: Sequence[Candidate]) -> Compiled:
@@ -214,19 +213,34 @@ def _bench(compiled: Compiled, chosen: Sequence[Candidate], horizon: int, seed: 
 
 def _hold(
     bench: Bench | None, board: Board, chosen: Sequence[Candidate], top: int, state_hash: str
-) -> tuple[list[tuple[Candidate, Finding]], int]:
-    """The first `top` whose proof holds, with it; and how many before them did not."""
-    shown: list[tuple[Candidate, Finding]] = []
-    failed = 0
-    for one in chosen if bench is not None else ():
-        if len(shown) == top or bench is None:
-            break
-        finding = prove(bench, [one], state_hash)
-        if finding.holds and _keeps_target(board, one, finding):
-            shown.append((one, finding))
-        else:
-            failed += 1
-    return shown, failed
+) -> tuple[list[Proved], int]:
+    """The first `top` whose proof holds once each has paid its share of a shipment; and how many did not hold."""
+    if bench is None:
+        return [], 0
+    proved = [(one, prove(bench, [one], state_hash)) for one in chosen]
+    proved = [(one, finding) for one, finding in proved if _keeps_target(board, one, finding)]
+    held = _settle(proved)
+    failed = len(chosen) - len(held)
+    if len(held) > top:
+        shown = {one.subject for one, _ in held[:top]}
+        held = _settle([(one, finding) for one, finding in proved if one.subject in shown])
+    return held, failed
+
+
+def _settle(proved: Sequence[Proved]) -> list[Proved]:
+    """Those that hold once each has paid its share of a shipment; one that drops out leaves its share to the others."""
+    left = list(proved)
+    while True:
+        worth = [0.0 if finding.value is None else float(finding.value.mean()) for _, finding in left]
+        cost = shares([one for one, _ in left], worth)
+        paid = [
+            (replace(one, action_cost=one.action_cost + share), finding.charged(share))
+            for (one, finding), share in zip(left, cost, strict=True)
+        ]
+        failing = [at for at, (_, finding) in enumerate(paid) if not finding.holds]
+        if not failing:
+            return paid
+        left.pop(min(failing, key=lambda at: worth[at] - cost[at]))
 
 
 def _keeps_target(board: Board, one: Candidate, finding: Finding) -> bool:
@@ -238,9 +252,7 @@ def _keeps_target(board: Board, one: Candidate, finding: Finding) -> bool:
     return reached is None or reached >= target
 
 
-def _delays(
-    compiled: Compiled, shown: Sequence[tuple[Candidate, Finding]], horizon: int, seed: int
-) -> list[float | None]:
+def _delays(compiled: Compiled, shown: Sequence[Proved], horizon: int, seed: int) -> list[float | None]:
     """What each shown action loses when carried out `DELAY_DAYS` late, in its own measure, on the proof's luck."""
     if not shown:
         return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from stocktwin.tables.snapshot import Snapshot
 
 DELAY_DAYS = 7
+Proved = tuple[Candidate, Finding]
 
 
 class Reporter:
@@ -33,8 +35,9 @@ class Reporter:
         """One recommendation for each proved candidate; `delays` is what waiting costs each, in its own measure."""
         rows = np.array([one.row for one, _ in shown], np.int64)
         need = look_ahead(self._snapshot, self._forecast, self._board, rows)
+        together = Counter(one.lane for one, _ in shown)
         return [
-            self._one(one, finding, delay, self._outlook(need, at))
+            self._one(one, finding, delay, self._outlook(need, at), together[one.lane] - 1)
             for at, ((one, finding), delay) in enumerate(zip(shown, delays, strict=True))
         ]
 
@@ -44,7 +47,9 @@ class Reporter:
         out = runs_out(need.supply[MEDIAN, only], need.mean[only], need.sd[only], days)
         return Outlook(int(out[0]), int(self._board.situation.next_order_day[need.rows[at]]))
 
-    def _one(self, one: Candidate, finding: Finding, delay: float | None, outlook: Outlook) -> Recommendation:
+    def _one(
+        self, one: Candidate, finding: Finding, delay: float | None, outlook: Outlook, others: int
+    ) -> Recommendation:
         unit, scale = self._writer.unit(one.row)
         per_unit = 10.0**scale
         worth = None if finding.value is None else finding.estimate
@@ -74,10 +79,10 @@ class Reporter:
             delay_days=DELAY_DAYS,
             horizon_days=finding.proof.horizon_days,
             reason=self._writer.reason(one, outlook),
-            description=self._writer.description(one),
+            description=self._writer.description(one, others),
             proof=finding.proof,
             missing=finding.missing,
-            details=self._details(one, scale),
+            details=self._details(one, scale, others),
         )
 
     def _levels(self, one: Candidate) -> tuple[int, int]:
@@ -94,8 +99,8 @@ class Reporter:
             return day_name(today, one.arrival_day + one.shift_days), day_name(today, one.arrival_day)
         return None, None
 
-    def _details(self, one: Candidate, scale: int) -> dict[str, Any]:
-        """Evidence as JSON values, quantities exact."""
+    def _details(self, one: Candidate, scale: int, others: int) -> dict[str, Any]:
+        """Evidence as JSON values, quantities exact; `others` are the transfers shown along the same lane."""
         situation = self._board.situation
 
         def exact(quantity: int) -> int | str:
@@ -106,6 +111,8 @@ class Reporter:
             for name in ("on_hand", "donor_floor", "surplus", "order_up_to"):
                 found[f"donor_{name.removeprefix('donor_')}"] = exact(getattr(situation, name)[one.donor])
             found["pack"] = exact(situation.pack[one.donor])
+            found["shipment_cost"] = one.shipment_cost
+            found["shipment_shared_with"] = others
         if one.subject.kind == SAFETY_STOCK:
             for name in ("reorder_point", "order_up_to"):
                 level = int(getattr(situation, name)[one.row])

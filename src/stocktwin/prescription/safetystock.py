@@ -32,29 +32,41 @@ STEPS: Final = (0.5, 1.0, 1.5)
 """Multiples of the closed form's change that simulation compares."""
 SMALLEST_CHANGE: Final = 0.1
 """A change below this share of the standard deviation of protection-interval demand is not worth a planner's time."""
+HIGHEST_TARGET: Final = 0.9999
+"""A service target of 100 % has no finite safety stock under normal demand."""
 _NODES: Final = (np.arange(8) + 0.5) / 8
 """Where between s and s + Q the backlog of an ordering cycle is sampled."""
 
 
 def safety_factor(situation: Situation, rows: Ints) -> Floats:
     """Safety factor z of each row: from its service target by the target's type, else from its costs (nan without)."""
+    target = situation.service_target[rows]
+    kind = np.array([situation.service_type[row] for row in rows], "U32")
+    costed = ~np.isnan(situation.holding_cost[rows]) & ~np.isnan(situation.shortage_cost[rows])
+    basis = np.where(situation.lost[rows], "lost", "backlog")
+    basis = np.where(np.isnan(target), np.where(costed, basis, ""), np.where(kind == "", "fill_rate", kind))
+    z = np.full(len(rows), np.nan)
+    for name in ("lost", "backlog", "fill_rate", "ready_rate", "cycle_service_level"):
+        at = np.flatnonzero(basis == name)
+        z[at] = _factor(name, situation, rows[at])
+    return z
+
+
+def _factor(basis: str, situation: Situation, rows: Ints) -> Floats:
     sd, quantity = situation.protection_sd[rows], situation.order_quantity[rows]
     holding, short = situation.holding_cost[rows], situation.shortage_cost[rows]
-    lost_ratio = lost_sales_ratio(holding, short, quantity, situation.daily_mean[rows])
-    by_cost = np.where(
-        situation.lost[rows],
-        safety_factor_cycle(np.nan_to_num(lost_ratio, nan=0.5)),
-        safety_factor_ready(np.nan_to_num(critical_ratio(holding, short), nan=0.5), quantity, sd),
-    )
-    by_cost[np.isnan(holding) | np.isnan(short)] = np.nan
-    target = np.clip(np.nan_to_num(situation.service_target[rows], nan=0.5), 0.0, 0.9999)
-    kind = np.array([situation.service_type[row] for row in rows])
-    asked = np.select(
-        [kind == "cycle_service_level", kind == "ready_rate"],
-        [safety_factor_cycle(target), safety_factor_ready(target, quantity, sd)],
-        safety_factor_fill(target, quantity, sd),
-    )
-    return np.where(np.isnan(situation.service_target[rows]), by_cost, asked)
+    target = np.minimum(situation.service_target[rows], HIGHEST_TARGET)
+    if basis == "lost":
+        with np.errstate(invalid="ignore"):
+            ratio = lost_sales_ratio(holding, short, quantity, situation.daily_mean[rows])
+        return safety_factor_cycle(np.nan_to_num(ratio, nan=0.5))
+    if basis == "backlog":
+        with np.errstate(invalid="ignore"):
+            ratio = critical_ratio(holding, short)
+        return safety_factor_ready(np.nan_to_num(ratio, nan=0.5), quantity, sd)
+    if basis == "ready_rate":
+        return safety_factor_ready(target, quantity, sd)
+    return safety_factor_cycle(target) if basis == "cycle_service_level" else safety_factor_fill(target, quantity, sd)
 
 
 def proposed_safety_stock(situation: Situation, rows: Ints) -> Ints:
@@ -72,14 +84,14 @@ def cost_per_day(situation: Situation, rows: Ints, reorder_point: Floats) -> Flo
     """
     mean, sd, quantity = (part[rows] for part in
                           (situation.protection_mean, situation.protection_sd, situation.order_quantity))  # fmt: skip
-    holding, short = situation.holding_cost[rows], situation.shortage_cost[rows]
-    per_cycle = expected_shortage(reorder_point, mean, sd)
-    levels = reorder_point[:, None] + _NODES * quantity[:, None]
-    waiting = expected_shortage(levels, mean[:, None], sd[:, None]).mean(axis=1)
+    holding, short, waits = situation.holding_cost[rows], situation.shortage_cost[rows], ~situation.lost[rows]
     level = reorder_point - mean + quantity / 2
-    lost = holding * np.maximum(level + per_cycle, 0) + short * situation.daily_mean[rows] / quantity * per_cycle
-    backlog = holding * (level + waiting) + short * waiting
-    return np.where(situation.lost[rows], lost, backlog)
+    per_cycle = expected_shortage(reorder_point, mean, sd)
+    cost = holding * np.maximum(level + per_cycle, 0) + short * situation.daily_mean[rows] / quantity * per_cycle
+    levels = reorder_point[waits, None] + _NODES * quantity[waits, None]
+    waiting = expected_shortage(levels, mean[waits, None], sd[waits, None]).mean(axis=1)
+    cost[waits] = holding[waits] * (level[waits] + waiting) + short[waits] * waiting
+    return np.asarray(cost)
 
 
 def propose_safety_stocks(snapshot: Snapshot, situation: Situation, horizon: int, limit: int) -> list[Candidate]:

@@ -1,12 +1,14 @@
 """Which recommendations can stand side by side: a unit of surplus is promised once, an item-location acted on once.
 
-Rows that no two actions share do not influence each other, so the values of the shown set add up; the joint proof
-checks that. A donor may give to several receivers while its surplus lasts, but takes no other action.
+Rows that no two actions share do not influence each other, so the values of the shown set nearly add up; the joint
+proof says by how much they miss. A donor may give to several receivers while its surplus lasts, but takes no other
+action. Transfers along one lane travel as one shipment and share its cost in proportion to what they are worth.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 
 from stocktwin.prescription.outlook import Ints
 from stocktwin.prescription.situation import Candidate
@@ -52,3 +54,41 @@ def side_by_side(ranked: Iterable[Candidate], surplus: Ints, limit: int) -> list
         if claims.accept(candidate):
             taken.append(place)
     return taken
+
+
+def shares(candidates: Sequence[Candidate], worth: Sequence[float]) -> list[float]:
+    """Each candidate's share of the shipment it travels with, in proportion to its worth before that cost (equally
+    where none is worth anything in money); 0 where it travels with none."""
+    total: dict[object, float] = defaultdict(float)
+    count: dict[object, int] = defaultdict(int)
+    for one, value in zip(candidates, worth, strict=True):
+        total[one.lane] += max(value, 0.0)
+        count[one.lane] += 1
+    return [
+        0.0
+        if one.lane is None
+        else one.shipment_cost * (max(value, 0.0) / total[one.lane] if total[one.lane] > 0 else 1.0 / count[one.lane])
+        for one, value in zip(candidates, worth, strict=True)
+    ]
+
+
+def worthwhile_set(ranked: Sequence[Candidate], surplus: Ints, limit: int) -> list[Candidate]:
+    """The first `limit` of `ranked` (best first) that fit side by side, without shipments that cost more than the
+    transfers along them are worth (`estimate`, before that cost)."""
+    left = list(ranked)
+    while True:
+        taken = [left[place] for place in side_by_side(left, surplus, limit)]
+        losing = _losing_lane(taken)
+        if losing is None:
+            return taken
+        left = [one for one in left if one.lane != losing]
+
+
+def _losing_lane(taken: Sequence[Candidate]) -> tuple[str, str, str] | None:
+    """The lane that loses most on its shipment, if any loses."""
+    gain: dict[tuple[str, str, str], float] = {}
+    for one in taken:
+        if one.lane is not None and one.priced:
+            gain[one.lane] = gain.get(one.lane, -one.shipment_cost) + one.estimate
+    worst = min(gain, key=lambda lane: (gain[lane], lane), default=None)
+    return worst if worst is not None and gain[worst] <= 0 else None

@@ -120,12 +120,21 @@ class Candidate:
     line: int = -1
     """Row of `snapshot.open_orders`."""
     action_cost: float = 0.0
+    """What it costs by itself, and, once that is settled, its share of the shipment it travels with."""
+    shipment_cost: float = 0.0
+    """Of the shipment that all transfers along its lane share."""
     notes: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def rows(self) -> tuple[int, ...]:
         """The item-locations it changes."""
         return (self.row,) if self.donor < 0 else (self.row, self.donor)
+
+    @property
+    def lane(self) -> tuple[str, str, str] | None:
+        """Origin, destination and mode of a transfer: those with the same travel together."""
+        ends = (self.subject.from_id or "", self.subject.to_id or "")
+        return None if self.donor < 0 else (*ends, str(self.notes.get("lane_mode", "")))
 
     @property
     def rank(self) -> tuple[bool, float]:

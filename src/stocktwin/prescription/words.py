@@ -72,11 +72,12 @@ class Writer:
         unit, scale = self.unit(row)
         return amount(quantity, scale, unit)
 
-    def description(self, one: Candidate) -> str:
-        """What to do."""
+    def description(self, one: Candidate, others: int = 0) -> str:
+        """What to do; `others` are the transfers that share its shipment."""
         subject, what = one.subject, self.say(one.row, abs(one.quantity))
         if subject.kind == TRANSFER:
-            return f"Move {what} of {subject.item_id} from {subject.from_id} to {subject.to_id}."
+            shared = f", in one shipment with {others} other{'s' if others > 1 else ''}" if others else ""
+            return f"Move {what} of {subject.item_id} from {subject.from_id} to {subject.to_id}{shared}."
         if subject.kind == ADVANCE_ORDER:
             to_day = day_name(self._snapshot.today, one.arrival_day)
             return (
