@@ -255,3 +255,13 @@ def test_recommend_keeps_its_contract(ask: Run) -> None:
 def test_every_answer_is_one_json_document(ask: Run) -> None:
     for argv in (("forecast",), ("arrivals",), ("anomalies",), ("scenario", "list"), ("decisions",), ("reconcile",)):
         assert isinstance(ask(*argv), dict)
+
+
+def test_beside_the_demo_a_command_means_the_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("STOCKTWIN_HOME", raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert call("status")[0] == 2
+    assert call("new", ".demo")[0] == 0
+    code, out, _ = call("status", "--json")
+    assert code == 0
+    assert json.loads(out)["name"] == ".demo"

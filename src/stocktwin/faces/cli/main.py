@@ -73,6 +73,11 @@ def run_forwarded(argv: Sequence[str], cwd: Path, output: Output, service: TwinS
     return run(words, Session(service.settings.root, cwd, as_json, output, service=service))
 
 
+def nearest_twin(folder: Path) -> str:
+    """The twin meant by a command that names none: this folder's, else the demo's beside it."""
+    return ".demo" if not (folder / "twin.toml").exists() and (folder / ".demo" / "twin.toml").exists() else "."
+
+
 def split_globals(argv: Sequence[str]) -> tuple[list[str], Path, bool]:
     """Takes `--twin DIR` and `--json` out of a command line, wherever they stand.
 
@@ -80,7 +85,7 @@ def split_globals(argv: Sequence[str]) -> tuple[list[str], Path, bool]:
     (['stock'], PosixPath('shop'), True)
     """
     words: list[str] = []
-    root = os.environ.get("STOCKTWIN_HOME", ".")
+    root = os.environ.get("STOCKTWIN_HOME") or nearest_twin(Path())
     as_json = False
     rest = iter(argv)
     for word in rest:
