@@ -14,7 +14,7 @@ from stocktwin.app.live import Changes
 from stocktwin.app.model import Model, ModelCache
 from stocktwin.app.owner import Ownership
 from stocktwin.app.settings import DEFAULT_SOURCE, Settings
-from stocktwin.domain.errors import NotFoundError, UsageError
+from stocktwin.domain.errors import NotFoundError, StocktwinError, UsageError
 from stocktwin.domain.ports import Clock, Progress, WallClock, silent
 
 if TYPE_CHECKING:
@@ -70,8 +70,18 @@ class TwinService:
         return self._models.current()
 
     def go_live(self) -> None:
-        """Tells the service that it will answer for long: forecasts may be reused for a minute."""
+        """Tells the service that it will answer for long: forecasts may be reused for a minute, and what takes seconds
+        is made before the first visitor asks."""
         self._models.insight_seconds = INSIGHT_SECONDS_LIVE
+        self._adviser.live = True
+        threading.Thread(target=self._prepare, name="stocktwin-prepare", daemon=True).start()
+
+    def _prepare(self) -> None:
+        try:
+            self.overview()
+            self.recommend()
+        except StocktwinError:
+            return  # whoever asks will be told
 
     # ---- the ledger
 

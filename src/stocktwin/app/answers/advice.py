@@ -22,7 +22,7 @@ CACHE_FILE = "recommendations.json"
 SEED = 20_250_101
 RECENT_TRANSFER_DAYS = 30
 ANOMALY_SECONDS = 10.0
-"""A live server looks for anomalies at most this often."""
+"""A live server looks for anomalies at most this often, beside answering with those it knows."""
 Answer = dict[str, Any]
 
 
@@ -32,6 +32,9 @@ class Adviser:
     def __init__(self, settings: Settings, ledger: Ledger) -> None:
         self._settings, self._ledger = settings, ledger
         self._lock = threading.RLock()
+        self._looking = threading.Lock()
+        self.live = False
+        """Whether an answer must come at once, even if the last facts are not in it yet."""
         self._proved: Answer | None = None
         self._anomalies: tuple[tuple[int, int], float, Answer] | None = None
 
@@ -43,25 +46,37 @@ class Adviser:
         return {**found, "anomalies": found["anomalies"][:limit]}
 
     def _find(self, model: Model, days: int) -> Answer:
+        key = (model.snapshot.head, days)
+        kept = self._anomalies
+        if kept is not None and kept[0] == key:
+            return kept[2]
+        if self.live and kept is not None and kept[0][1] == days:
+            if time.monotonic() - kept[1] > ANOMALY_SECONDS and self._looking.acquire(blocking=False):
+                threading.Thread(target=self._look_again, args=(model, days), daemon=True).start()
+            return kept[2]
+        with self._lock:
+            return self._look(model, days)
+
+    def _look_again(self, model: Model, days: int) -> None:
+        try:
+            self._look(model, days)
+        finally:
+            self._looking.release()
+
+    def _look(self, model: Model, days: int) -> Answer:
         from stocktwin.analytics.anomaly import find_anomalies
 
-        with self._lock:
-            key = (model.snapshot.head, days)
-            if self._anomalies is not None:
-                known, when, answer = self._anomalies
-                if known == key or (known[1] == days and time.monotonic() - when < ANOMALY_SECONDS):
-                    return answer
-            found = find_anomalies(self._ledger.evidence(days), model.snapshot)
-            answer = plain_answer(
-                {
-                    "anomalies": [_with_times(entry.to_dict()) for entry in found],
-                    "total": len(found),
-                    "days": days,
-                    "as_of": iso(model.snapshot.as_of),
-                }
-            )
-            self._anomalies = (key, time.monotonic(), answer)
-            return answer
+        found = find_anomalies(self._ledger.evidence(days), model.snapshot)
+        answer = plain_answer(
+            {
+                "anomalies": [_with_times(entry.to_dict()) for entry in found],
+                "total": len(found),
+                "days": days,
+                "as_of": iso(model.snapshot.as_of),
+            }
+        )
+        self._anomalies = ((model.snapshot.head, days), time.monotonic(), answer)
+        return answer
 
     # ---- recommendations
 
