@@ -14,11 +14,13 @@ from stocktwin.simulation.compile import Compiled
 from stocktwin.simulation.statistics import UNDEFINED, Estimate, estimate, ratio, ratio_difference
 
 Floats = npt.NDArray[np.float64]
-MONEY: Final = ("holding", "holding_in_transit", "ordering", "transport", "backlog_cost", "lost_sales_cost")
+MONEY: Final = (
+    "holding_cost", "transit_holding_cost", "ordering_cost", "transport_cost", "backlog_cost", "lost_sales_cost",
+)  # fmt: skip
 """Components of total cost; what each lacks when it cannot be known stands in `NEEDS`."""
 NEEDS: Final = {
-    "holding": "unit_cost (or holding_cost)",
-    "holding_in_transit": "unit_cost (or holding_cost)",
+    "holding_cost": "unit_cost (or holding_cost)",
+    "transit_holding_cost": "unit_cost (or holding_cost)",
     "lost_sales_cost": "unit_price and unit_cost (or lost_sale_cost)",
     "on_hand_value": "unit_cost",
 }
@@ -66,10 +68,10 @@ class Tally:
         summed = {name: total(name, one if name in counts else weight) for name in UNIT_COLUMNS}
         lost, waits = compiled.lost[places] == 1, compiled.lost[places] == 0
         money = {
-            "holding": total("on_hand_days", costs.holding[places]),
-            "holding_in_transit": total("in_transit_days", _owned(compiled, places) * costs.holding[places]),
-            "ordering": total("orders", costs.order[places]),
-            "transport": total("ordered", costs.transport[places]),
+            "holding_cost": total("on_hand_days", costs.holding[places]),
+            "transit_holding_cost": total("in_transit_days", _owned(compiled, places) * costs.holding[places]),
+            "ordering_cost": total("orders", costs.order[places]),
+            "transport_cost": total("ordered", costs.transport[places]),
             "backlog_cost": total("backlog_days", np.where(waits, costs.backlog[places], 0.0)),
             "lost_sales_cost": total("lost", np.where(lost, costs.lost[places], 0.0)),
             "on_hand_value": total("on_hand_days", costs.unit_cost[places]),
@@ -122,7 +124,7 @@ class Outcome:
         units, money = self.tally.units, self.tally.money
         parts = {name: None if np.isnan(money[name]).any() else money[name] for name in MONEY}
         total = _sum(list(parts.values()))
-        textbook = _sum([parts[name] for name in ("holding", "ordering", "backlog_cost")])
+        textbook = _sum([parts[name] for name in ("holding_cost", "ordering_cost", "backlog_cost")])
         daily = None if textbook is None else textbook / self.days
         value = money["on_hand_value"]
         return {
@@ -136,7 +138,7 @@ class Outcome:
             "demand_units": units["demand"],
             "orders": units["orders"],
             "ordered_units": units["ordered"],
-            **{f"cost_{name}": part for name, part in parts.items()},
+            **parts,
         }
 
     @cached_property
