@@ -97,7 +97,7 @@ def refusal(method: str, headers: Headers, rules: Rules) -> tuple[int, str] | No
     """
     host = headers.get("host", "")
     if rules.hosts is not None and host_name(host) not in rules.hosts:
-        return 421, f"this server does not answer to the host {host!r}; start it with --allow-host to add a name"
+        return 421, f"this server does not answer to the host {host!r}"
     if method in SAFE_METHODS:
         return None
     origin = headers.get("origin")
