@@ -63,3 +63,8 @@ def test_the_earliest_feasible_day_bounds_the_shift(propose: Propose) -> None:
 
 def test_an_ineligible_receiver_is_left_alone(propose: Propose) -> None:
     assert propose({}, eligible=np.zeros(2, bool)) == []
+
+
+def test_a_line_is_left_alone_while_other_stock_lasts_until_it_is_due(propose: Propose) -> None:
+    assert len(propose({}, stock=180)) == 1  # 180 on hand, 190 asked for by day 19
+    assert propose({}, stock=230) == []  # one standard deviation above the mean still covered

@@ -8,7 +8,7 @@ import numpy as np
 
 from stocktwin.domain.calendar import MICROSECONDS_PER_DAY
 from stocktwin.prescription.closedform import Floats
-from stocktwin.prescription.outlook import MEDIAN, Bools, Ints, shortage
+from stocktwin.prescription.outlook import MEDIAN, Bools, Ints, runs_out, shortage
 from stocktwin.prescription.rebalance import RECEIVERS, Need, find_needs
 from stocktwin.prescription.recommendation import ADVANCE_ORDER, Subject
 from stocktwin.prescription.situation import Board, Candidate
@@ -33,7 +33,8 @@ def movable(snapshot: Snapshot, board: Board, today_quick: Ints) -> Bools:
 
 
 def propose_advances(snapshot: Snapshot, forecast: DemandForecast, board: Board, earliest: Ints) -> list[Candidate]:
-    """Order lines whose earlier arrival is worth something by closed form.
+    """Order lines that are expected only after stock is likely to have run out without them (mean demand plus one
+    standard deviation), and whose earlier arrival is worth something by closed form.
 
     `earliest` is, per line of the inflow, the first day (from today) on which its goods could be there: the 10 %
     quantile of the lane's lead time, counted from today.
@@ -46,15 +47,24 @@ def propose_advances(snapshot: Snapshot, forecast: DemandForecast, board: Board,
     place = np.full(len(snapshot), -1, np.int64)
     place[need.rows] = np.arange(len(need.rows))
     lines = lines[place[inflow.row[lines]] >= 0]
+    lines = lines[_too_late(board, need, place[inflow.row[lines]], lines)]
     saved = _avoided(board, need, place[inflow.row[lines]], lines, earliest[lines])
     price = situation.shortage_cost[inflow.row[lines]]
     value = np.where(np.isnan(price), saved, saved * price)
+    priced = ~np.isnan(price)
     return [
-        _candidate(
-            snapshot, board, int(lines[at]), int(earliest[lines[at]]), float(value[at]), bool(price[at] == price[at])
-        )
+        _candidate(snapshot, board, int(lines[at]), int(earliest[lines[at]]), float(value[at]), bool(priced[at]))
         for at in np.flatnonzero(value > 0)
     ]
+
+
+def _too_late(board: Board, need: Need, place: Ints, lines: Ints) -> Bools:
+    """Whether stock is likely to have run out, without the line, by the day it is expected."""
+    inflow = board.inflow
+    expected = inflow.day[lines, MEDIAN]
+    later = np.arange(need.mean.shape[1]) >= expected[:, None]
+    without = need.supply[MEDIAN, place] - later * inflow.quantity[lines, None]
+    return runs_out(without, need.mean[place], need.sd[place], expected, sigmas=1.0) > 0
 
 
 def _avoided(board: Board, need: Need, place: Ints, lines: Ints, earliest: Ints) -> Floats:

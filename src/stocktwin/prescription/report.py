@@ -31,7 +31,7 @@ class Reporter:
         self._snapshot, self._forecast, self._board = snapshot, forecast, board
         self._writer = Writer(snapshot, board.situation)
 
-    def tell(self, shown: Sequence[tuple[Candidate, Finding]], delays: Sequence[float | None]) -> list[Recommendation]:
+    def tell(self, shown: Sequence[Proved], delays: Sequence[float | None]) -> list[Recommendation]:
         """One recommendation for each proved candidate; `delays` is what waiting costs each, in its own measure."""
         rows = np.array([one.row for one, _ in shown], np.int64)
         need = look_ahead(self._snapshot, self._forecast, self._board, rows)
@@ -42,10 +42,14 @@ class Reporter:
         ]
 
     def _outlook(self, need: Need, at: int) -> Outlook:
+        """When what is on hand is gone, and what comes next."""
         only = slice(at, at + 1)
         days = np.full(1, need.mean.shape[1] - 1)
-        out = runs_out(need.supply[MEDIAN, only], need.mean[only], need.sd[only], days)
-        return Outlook(int(out[0]), int(self._board.situation.next_order_day[need.rows[at]]))
+        held = np.broadcast_to(need.supply[MEDIAN, only, :1], need.mean[only].shape)
+        out = runs_out(held, need.mean[only], need.sd[only], days)
+        due = self._board.inflow.day[self._board.inflow.of(int(need.rows[at])), MEDIAN]
+        order = int(self._board.situation.next_order_day[need.rows[at]])
+        return Outlook(int(out[0]), min(order, int(due.min(initial=order))), bool(len(due) and due.min() < order))
 
     def _one(
         self, one: Candidate, finding: Finding, delay: float | None, outlook: Outlook, others: int

@@ -27,9 +27,11 @@ class Outlook:
     """What the texts need to know about the item-location concerned."""
 
     runs_out_day: int
-    """Days from today until stock is expected to run out; −1 if it is not."""
+    """Days from today until what is on hand is expected to be gone; −1 if it outlasts the look ahead."""
     next_day: int
     """Days from today until the next replenishment can be expected."""
+    ordered: bool
+    """Whether that is an open order line (else one still to be placed)."""
 
 
 def day_name(today: int, days: int) -> str:
@@ -108,16 +110,17 @@ class Writer:
             return f"{subject.location_id} has no {subject.item_id} left"
         place = f"{subject.location_id} has {self.say(one.row, stock)} of {subject.item_id}"
         if outlook.runs_out_day < 0:
-            return f"{place}, which may not last"
+            return place
         return f"{place}, which should last until about {day_name(self._snapshot.today, outlook.runs_out_day)}"
 
     def _transfer_reason(self, one: Candidate, outlook: Outlook) -> str:
         spare = float(self._situation.surplus[one.donor])
         arrival = day_name(self._snapshot.today, one.arrival_day)
+        what = "the next delivery is expected" if outlook.ordered else "a new order would come"
         help_day = day_name(self._snapshot.today, min(outlook.next_day, 3650))
         return (
-            f"{self._running_out(one, outlook)}, while a new order would come about {help_day}. {one.subject.from_id} "
-            f"has {self.say(one.donor, spare)} more than it needs, and the goods can be there on {arrival}."
+            f"{self._running_out(one, outlook)}; {what} about {help_day}. {one.subject.from_id} has "
+            f"{self.say(one.donor, spare)} more than it needs, and the goods can be there on {arrival}."
         )
 
     def _safety_reason(self, one: Candidate) -> str:
