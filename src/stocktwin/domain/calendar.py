@@ -67,7 +67,10 @@ def parse_instant(text: str, timezone: str = "UTC", end_of_day: bool = False) ->
         moment = datetime.combine(moment.date(), time(23, 59, 59, 999_999))
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=zone(timezone))
-    return to_micros(moment.astimezone(UTC))
+    try:
+        return to_micros(moment.astimezone(UTC))
+    except OverflowError:
+        raise ValueError(f"a time outside the calendar: {text!r}") from None
 
 
 def parse_date(text: str) -> date:

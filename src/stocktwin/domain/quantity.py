@@ -53,8 +53,11 @@ def parse_factor(text: str) -> Fraction:
     >>> parse_factor("1/3")
     Fraction(1, 3)
     """
+    clean = text.strip().replace(" ", "")
+    if len(clean) > 40 or "e" in clean.lower():  # an exponent could ask for a number that fills the memory
+        raise ValueError(f"not a unit factor: {text!r}")
     try:
-        value = Fraction(text.strip().replace(" ", ""))
+        value = Fraction(clean)
     except (ValueError, ZeroDivisionError):
         raise ValueError(f"not a unit factor: {text!r}") from None
     if value <= 0 or value.numerator > 10**9 or value.denominator > 10**9:
