@@ -158,6 +158,12 @@ def test_days_in_transit_and_units_on_order() -> None:
     assert (never["on_order_end"], never["in_transit_days"], never["received"]) == (5, 20, 0)
 
 
+def test_what_arrives_after_the_last_day_never_comes_early() -> None:
+    short_ring = calendar(20)._replace(slots=16)
+    row = figures(one_line(route=-1, first_open=[0, 2]), short_ring, orders=opened((5, -2, 40), (3, -2, 20)), sells=0)
+    assert (row["received"], row["on_hand_end"], row["on_order_end"]) == (0, 5, 8)
+
+
 def test_warm_up_is_lived_but_not_counted() -> None:
     whole, counted = figures(one_line(), calendar(6)), figures(one_line(), calendar(6, warmup=2))
     assert (whole["demand"], counted["demand"]) == (12, 8)

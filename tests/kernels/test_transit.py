@@ -172,6 +172,13 @@ def test_remaining_time_is_the_lead_time_given_that_it_is_not_over() -> None:
     assert stats.chisquare(seen).pvalue > ENOUGH
 
 
+def test_an_order_may_still_arrive_today() -> None:
+    _, arrives = arrivals(open_line(), ints([np.repeat([5, 8], CELLS // 2)]))
+    seen = [(arrives == day).sum() for day in (0, 3)]
+    assert sum(seen) == REPLICATIONS
+    assert stats.chisquare(seen).pvalue > ENOUGH
+
+
 def test_an_order_older_than_any_lead_time_arrives_at_once() -> None:
     _, arrives = arrivals(open_line(ordered=-50), ints([np.arange(CELLS) // 64 + 1]))
     assert (arrives == 0).all()
