@@ -45,7 +45,7 @@ def cell(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, float):
-        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
     return str(value)
 
 
@@ -210,7 +210,8 @@ def _mean(kpi: Mapping[str, float] | None) -> float | None:
 def _interval(kpi: Mapping[str, float] | None) -> str:
     if kpi is None or kpi["mean"] is None:
         return "–"
-    return f"{kpi['mean']:+,.4g}  ({kpi['lo']:,.4g} to {kpi['hi']:,.4g})"
+    sign = "+" if kpi["mean"] > 0 else ""
+    return f"{sign}{cell(kpi['mean'])}  ({cell(kpi['lo'])} to {cell(kpi['hi'])})"
 
 
 def recommendations(answer: Answer) -> str:
