@@ -26,7 +26,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compiled]:
     files = {
         "items": "item_id,unit_cost,unit_price,unit,scale\n"
         + "".join(f"I{at},2,5,{'kg' if at == 5 else 'each'},{3 if at == 5 else 0}\n" for at in range(ITEMS)),
-        "locations": "location_id,kind\nDC-1,dc\nDC-2,dc\nSUP,supplier\nPORT,port\n",
+        "locations": "location_id,kind,region\nDC-1,dc,east\nDC-2,dc,west\nSUP,supplier,\nPORT,port,\n",
         "lanes": "origin_id,destination_id,lead_time_days,lead_time_sd_days,via,days_to_via\n"
         "SUP,DC-1,8,3,PORT,3\nSUP,DC-2,5,2,PORT,2\n",
         "sourcing": "item_id,location_id,source_id\n" + "".join(f"{i},{place},SUP\n" for i, place in pairs),
@@ -167,3 +167,14 @@ def test_the_projection_is_a_fan_that_starts_at_todays_stock(compiled: Compiled)
     assert (middle <= high).all()
     assert 30 <= middle[0] <= 40
     assert project(compiled, 10**6) is None
+
+
+def test_a_surge_in_one_region_leaves_the_others_alone(compiled: Compiled) -> None:
+    raw = {"name": "surge", "disruption": [{"kind": "demand_scale", "region": "east", "factor": 2.0, "days": 30}]}
+    run = simulate(compiled, [parse_scenario(raw, "surge")], replications=20, horizon=30)
+    asked = [outcome.tally.rows[:, COLUMN["demand"]] for outcome in (run.scenarios[0], run.baseline)]
+    assert np.allclose(asked[0][0::2], 2 * asked[1][0::2], rtol=0.05)
+    assert np.array_equal(asked[0][1::2], asked[1][1::2])
+    nowhere = {"name": "x", "disruption": [{"kind": "demand_scale", "region": "north", "factor": 2.0, "days": 3}]}
+    with pytest.raises(ScenarioError, match="region 'north'"):
+        simulate(compiled, [parse_scenario(nowhere, "x")], replications=5)

@@ -24,6 +24,14 @@ Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 Matrix = npt.NDArray[np.int64]
 NEVER = 2**31 - 1
+SELECTORS = (
+    ("item", "items", "item_id"),
+    ("category", "items", "category"),
+    ("criticality", "items", "criticality"),
+    ("location", "locations", "location_id"),
+    ("region", "locations", "region"),
+)
+"""Key of a disruption or change → the table and column in which it looks."""
 PRIMARY = "primary"
 """Every item's source of first priority."""
 
@@ -108,7 +116,7 @@ def _apply(made: Effects, name: str, where: str, one: Disruption, compiled: Comp
         if one.probability < 1 or one.start_window or one.days_low is not None:
             raise ScenarioError(name, where, "demand_variability acts in every replication on the same days")
         made.noise, made.noisy = one.factor, acting[:, 0]
-        made.noisy_rows = _chosen(name, where, compiled, one.item, one.category, one.location, None)
+        made.noisy_rows = _chosen(name, where, compiled, one)
     else:
         raise ScenarioError(name, f"{where}.kind", f"{one.kind!r} is not simulated yet")
 
@@ -150,7 +158,7 @@ def _on_lane(route: Route, one: Disruption) -> bool:
 
 def _scale(made: Effects, name: str, where: str, one: Disruption, compiled: Compiled, acting: Flags) -> None:
     """Multiplies demand; overlapping ones multiply each other."""
-    mine = _chosen(name, where, compiled, one.item, one.category, one.location, None)
+    mine = _chosen(name, where, compiled, one)
     old_row = np.full(len(compiled), -1, np.int64) if made.factor_row is None else made.factor_row
     plain = np.ones((1, *acting.shape))
     old = plain if made.factor is None else np.concatenate([made.factor, plain])
@@ -161,7 +169,7 @@ def _scale(made: Effects, name: str, where: str, one: Disruption, compiled: Comp
 
 
 def _change(made: Effects, name: str, where: str, change: Change, compiled: Compiled) -> None:
-    mine = _chosen(name, where, compiled, change.item, change.category, change.location, change.criticality)
+    mine = _chosen(name, where, compiled, change)
     policy, unit = compiled.policy, compiled.unit
     if change.kind != "safety_stock":
         raise ScenarioError(name, f"{where}.kind", f"{change.kind!r} is not simulated yet; change safety_stock")
@@ -175,31 +183,20 @@ def _change(made: Effects, name: str, where: str, change: Change, compiled: Comp
     made.shift_day = change.from_day
 
 
-def _chosen(
-    name: str,
-    where: str,
-    compiled: Compiled,
-    item: str | None,
-    category: str | None,
-    location: str | None,
-    criticality: str | None,
-) -> Flags:
+def _chosen(name: str, where: str, compiled: Compiled, one: Disruption | Change) -> Flags:
     """[i] the simulated item-locations that selectors name; ScenarioError when they name none."""
     snapshot = compiled.snapshot
     mine = np.ones(len(compiled), bool)
-    items = snapshot.item[compiled.rows]
-    if item is not None:
-        mine &= items == snapshot.item_codes.code(item)
-    for column, wanted in (("category", category), ("criticality", criticality)):
+    codes = {"items": snapshot.item[compiled.rows], "locations": snapshot.location[compiled.rows]}
+    said = []
+    for selector, table, column in SELECTORS:
+        wanted = getattr(one, selector, None)
         if wanted is not None:
-            has = np.array([value == wanted for value in snapshot.items.column(column).to_pylist()], bool)
-            mine &= has[items]
-    if location is not None:
-        mine &= snapshot.location[compiled.rows] == snapshot.location_codes.code(location)
+            values = getattr(snapshot, table).column(column).to_pylist()
+            mine &= np.array([value == wanted for value in values], bool)[codes[table]]
+            said.append(f"{selector} {wanted!r}")
     if not mine.any() and len(compiled):
-        asked = {"item": item, "category": category, "location": location, "criticality": criticality}
-        said = ", ".join(f"{key} {value!r}" for key, value in asked.items() if value is not None)
-        raise ScenarioError(name, where, f"no simulated item-location has {said}")
+        raise ScenarioError(name, where, f"no simulated item-location has {', '.join(said)}")
     return mine
 
 
