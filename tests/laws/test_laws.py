@@ -238,7 +238,7 @@ def test_what_was_known_is_what_a_twin_stopped_then_would_have_said(data: st.Dat
         assert balances(whole, known_at=known_at, at=at) == balances(stopped, at=at)
 
 
-@settings(max_examples=3)
+@settings(max_examples=2)
 @given(st.data())
 def test_verify_finds_every_law_kept(data: st.DataObject) -> None:
     rules = Rules(opening=data.draw(st.sampled_from([{}, {"erp": "snapshot"}])))

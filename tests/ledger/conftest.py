@@ -32,7 +32,7 @@ def _row(table: str, number: int, given: dict[str, Any]) -> dict[str, Any]:
     return row
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def deliver() -> Deliver:
     """`deliver(table, *rows, source=…, …)`: a delivery of rows given as dicts; numbers may be written plainly."""
 
@@ -46,7 +46,7 @@ def deliver() -> Deliver:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def move() -> Callable[..., dict[str, Any]]:
     """`move(event_id, kind, quantity, hour, …)`: a movement of item I at an hour after the start, of system `erp`."""
 
@@ -58,7 +58,7 @@ def move() -> Callable[..., dict[str, Any]]:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def see() -> Callable[..., dict[str, Any]]:
     """`see(event_id, method, quantity, hour, …)`: an observation of item I at D1."""
 
@@ -70,7 +70,7 @@ def see() -> Callable[..., dict[str, Any]]:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def master(deliver: Deliver) -> list[Delivery]:
     """Items I (pieces) and K (kilograms to the gram), a case of 12 I, two DCs and a supplier."""
     return [

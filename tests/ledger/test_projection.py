@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from stocktwin.domain.calendar import parse_instant
 from stocktwin.domain.ports import FixedClock
 from stocktwin.ledger import projection as module
 from stocktwin.ledger.journal.sqlite import SqliteJournal
@@ -19,24 +21,38 @@ from stocktwin.tables.batch import Delivery
 Deliver = Callable[..., Delivery]
 Make = Callable[..., dict[str, Any]]
 Open = Callable[[], Ledger]
+Answer = tuple[str, dict[str, Any]]
+NOW = parse_instant("2025-03-06T08:00:00Z")
 
 
-@pytest.fixture
-def reopen(tmp_path: Path, clock: FixedClock) -> Open:
-    """Opens the twin in the test's folder."""
-    return lambda: Ledger.open(SqliteJournal(tmp_path / "journal.sqlite"), tmp_path / "projection.duckdb", clock)
-
-
-@pytest.fixture
-def answer(reopen: Open, master: list[Delivery], deliver: Deliver, move: Make) -> tuple[str, dict[str, Any]]:
-    """What a closed twin of a hundred movements answered."""
+@pytest.fixture(scope="module")
+def made(
+    tmp_path_factory: pytest.TempPathFactory, master: list[Delivery], deliver: Deliver, move: Make
+) -> tuple[Path, Answer]:
+    """The folder of a closed twin of a hundred movements, and what it answered."""
+    folder = tmp_path_factory.mktemp("made")
     rows = [move(str(n), "receipt", n, n / 10, to_id="D1") for n in range(1, 100)]
-    with reopen() as ledger:
+    with Ledger.open(SqliteJournal(folder / "journal.sqlite"), folder / "projection.duckdb", FixedClock(NOW)) as ledger:
         ledger.append([*master, deliver("movements", *rows, move("odd", "receipt", 1, item_id="X", to_id="D1"))])
-        return say(ledger)
+        return folder, say(ledger)
 
 
-def say(ledger: Ledger) -> tuple[str, dict[str, Any]]:
+@pytest.fixture
+def answer(made: tuple[Path, Answer], tmp_path: Path) -> Answer:
+    """What the closed twin answered that lies in the test's own folder."""
+    folder, said = made
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    return said
+
+
+@pytest.fixture
+def reopen(answer: Answer, tmp_path: Path) -> Open:
+    """Opens the twin in the test's folder."""
+    journal, projection = tmp_path / "journal.sqlite", tmp_path / "projection.duckdb"
+    return lambda: Ledger.open(SqliteJournal(journal), projection, FixedClock(NOW))
+
+
+def say(ledger: Ledger) -> Answer:
     """All that a ledger says about itself, and its balances."""
     balances = ledger.balances(stocking_only=False).to_pylist()
     return ledger.state_hash, {"status": ledger.status(), "balances": balances, "held": ledger.quarantine().to_pylist()}
@@ -50,7 +66,7 @@ def mark(ledger: Ledger) -> bool:
     return found
 
 
-def test_a_sound_projection_is_kept(reopen: Open, answer: tuple[str, dict[str, Any]]) -> None:
+def test_a_sound_projection_is_kept(reopen: Open, answer: Answer) -> None:
     for expected in (False, True):
         with reopen() as ledger:
             assert mark(ledger) is expected
@@ -97,18 +113,54 @@ DAMAGES = [damage_delete, damage_empty, damage_truncate, damage_text, damage_hea
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_projection_heals(
-    reopen: Open, answer: tuple[str, dict[str, Any]], tmp_path: Path, damage: Callable[[Path], None]
+    reopen: Open, answer: Answer, tmp_path: Path, damage: Callable[[Path], None]
 ) -> None:
     damage(tmp_path / "projection.duckdb")
     with reopen() as ledger:
         assert say(ledger) == answer
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_flipped_bit_is_either_harmless_or_healed(reopen: Open, answer: Answer, tmp_path: Path, seed: int) -> None:
+    path, chance = tmp_path / "projection.duckdb", random.Random(seed)
+    data = bytearray(path.read_bytes())
+    for _ in range(5):
+        data[chance.randrange(len(data))] ^= 1 << chance.randrange(3)
+    path.write_bytes(data)
+    with reopen() as ledger:
+        assert say(ledger) == answer
+    with reopen() as ledger:
+        assert say(ledger) == answer
+    assert sorted(file.name for file in tmp_path.iterdir() if "projection" in file.name) == ["projection.duckdb"]
+
+
+def test_damage_found_while_writing_heals_and_takes_the_delivery_once(
+    reopen: Open, answer: Answer, deliver: Deliver, move: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damage = iter([RuntimeError("Corrupt database file: computed checksum")])
+    whole = Ledger._apply
+
+    def damaged(self: Ledger, *given: Any) -> None:
+        for error in damage:
+            raise error
+        whole(self, *given)
+
+    with reopen() as ledger:
+        monkeypatch.setattr(Ledger, "_apply", damaged)
+        result = ledger.append([deliver("movements", move("late", "sale", 4, from_id="D1"))])
+        assert (result.delivered, result.accepted, result.head) == (1, 1, 5)
+        assert ledger._projection.path != ledger._projection._home, "it was folded anew beside the damaged one"
+        expected = say(ledger)
         assert [law for law in ledger.verify() if not law.ok] == []
+    with reopen() as ledger:
+        assert not mark(ledger)
+        assert say(ledger) == expected
 
 
 @pytest.mark.parametrize("other", ["older code", "another journal", "shorter journal"])
 def test_a_projection_that_does_not_fit_is_folded_anew(
     reopen: Open,
-    answer: tuple[str, dict[str, Any]],
+    answer: Answer,
     tmp_path: Path,
     other: str,
     deliver: Deliver,
@@ -133,13 +185,13 @@ def test_a_projection_that_does_not_fit_is_folded_anew(
 
 
 def test_batches_that_the_projection_has_not_seen_are_folded_in(
-    reopen: Open, answer: tuple[str, dict[str, Any]], tmp_path: Path, deliver: Deliver, move: Make, clock: FixedClock
+    reopen: Open, answer: Answer, tmp_path: Path, deliver: Deliver, move: Make
 ) -> None:
     """A crash between the journal's commit and the projection's."""
     with reopen() as ledger:
         mark(ledger)
     late = deliver("movements", move("late", "sale", 4, from_id="D1"))
-    with Ledger.open(SqliteJournal(tmp_path / "journal.sqlite"), None, clock) as elsewhere:
+    with Ledger.open(SqliteJournal(tmp_path / "journal.sqlite"), None, FixedClock(NOW)) as elsewhere:
         elsewhere.append([late])
         expected = say(elsewhere)
     with reopen() as ledger:
@@ -148,7 +200,7 @@ def test_batches_that_the_projection_has_not_seen_are_folded_in(
 
 
 def test_a_fold_that_fails_leaves_the_projection_as_it_was(
-    reopen: Open, answer: tuple[str, dict[str, Any]], deliver: Deliver, move: Make, monkeypatch: pytest.MonkeyPatch
+    reopen: Open, answer: Answer, deliver: Deliver, move: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sale = deliver("movements", move("late", "sale", 4, from_id="D1"))
     with reopen() as ledger:
@@ -163,25 +215,26 @@ def test_a_fold_that_fails_leaves_the_projection_as_it_was(
         assert [law for law in ledger.verify() if not law.ok] == []
 
 
-@pytest.mark.parametrize(
-    "sql",
-    [
-        "SELECT * FROM read_csv('{file}')",
-        "SELECT * FROM '{file}'",
-        "SELECT * FROM read_text('{file}')",
-        "COPY item TO '{file}'",
-        "ATTACH '{file}' AS other",
-        "INSTALL httpfs",
-        "LOAD httpfs",
-        "SET enable_external_access = true",
-        "SET lock_configuration = false",
-        "SET threads = 1",
-        "EXPORT DATABASE '{file}.d'",
-    ],
-)
-def test_the_database_is_locked_down(ledger: Ledger, tmp_path: Path, sql: str) -> None:
+FORBIDDEN = [
+    "SELECT * FROM read_csv('{file}')",
+    "SELECT * FROM '{file}'",
+    "SELECT * FROM read_text('{file}')",
+    "COPY item TO '{file}'",
+    "ATTACH '{file}' AS other",
+    "INSTALL httpfs",
+    "LOAD httpfs",
+    "SET enable_external_access = true",
+    "SET lock_configuration = false",
+    "SET threads = 1",
+    "EXPORT DATABASE '{file}.d'",
+]
+
+
+def test_the_database_is_locked_down(ledger: Ledger, tmp_path: Path) -> None:
     file = tmp_path / "secret.csv"
     file.write_text("a\n1\n")
-    with pytest.raises(duckdb.Error):
-        ledger._projection.cursor().execute(sql.format(file=file)).fetchall()
+    for sql in FORBIDDEN:
+        with pytest.raises(duckdb.Error):
+            ledger._projection.cursor().execute(sql.format(file=file)).fetchall()
     assert file.read_text() == "a\n1\n"
+    assert list(tmp_path.iterdir()) == [file]

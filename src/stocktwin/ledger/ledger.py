@@ -6,7 +6,7 @@ Writing goes through one lock: journal first (durable), then the fold. Reading t
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -22,7 +22,8 @@ from stocktwin.ledger import currents, history_query, status_query
 from stocktwin.ledger.books import rules_in_force
 from stocktwin.ledger.digest import hex_hash
 from stocktwin.ledger.fold import Fold, decode_body
-from stocktwin.ledger.journal.blob import conform, encode_json, split
+from stocktwin.ledger.healing import healing, is_damage
+from stocktwin.ledger.journal.blob import GROUP_BATCHES, conform, encode_json, grouped
 from stocktwin.ledger.journal.protocol import DECISION, FACTS, RULES, Batch, BatchHeader, Journal, digest
 from stocktwin.ledger.projection import Projection
 from stocktwin.tables.batch import Delivery
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     from stocktwin.tables.evidence import Evidence
     from stocktwin.tables.snapshot import Snapshot
 
-GROUP_BATCHES: Final = 8
-"""Batches that share one durable commit: what a bulk load holds in memory at most."""
 COUNTS: Final = (
     """SELECT coalesce(sum(delivered), 0), coalesce(sum(accepted), 0), coalesce(sum(duplicates), 0) FROM tally"""
 )
@@ -67,8 +66,7 @@ class Ledger:
         self._cache_lock = threading.RLock()
         self._cached: tuple[tuple[int, str], Snapshot] | None = None
         self._residual: tuple[int, int] | None = None
-        self._fold = Fold(projection.con, journal.blob)
-        self._catch_up()
+        self._begin()
 
     @classmethod
     def open(
@@ -99,6 +97,26 @@ class Ledger:
     ) -> None:
         self.close()
 
+    def _begin(self) -> None:
+        """Brings the projection up to the journal; a damaged one is healed."""
+        projection = self._projection
+        try:
+            self._fold = Fold(projection.con, self.journal.blob)
+            self._catch_up()
+        except Exception as error:
+            if not is_damage(error):
+                raise
+            self._heal(projection)
+
+    def _heal(self, damaged: Projection) -> None:
+        """Folds the journal into a new projection, unless another thread did."""
+        with self._writing:
+            if self._projection is damaged:
+                self._projection = damaged.anew()
+                self._fold = Fold(self._projection.con, self.journal.blob)
+                self._cached, self._residual = None, None
+                self._catch_up()
+
     def _catch_up(self) -> None:
         """Folds in batches the projection has not seen, a group per transaction."""
         group: list[Batch] = []
@@ -121,6 +139,16 @@ class Ledger:
             self._fold = Fold(con, self.journal.blob)
             raise
 
+    def _take(self, group: Sequence[Batch], contents: Mapping[int, tuple[pa.Table, pa.Table]] | None = None) -> None:
+        """Folds in batches that were just journalled. Healing folds the whole journal, them too."""
+        projection = self._projection
+        try:
+            self._apply(group, contents)
+        except Exception as error:
+            if not is_damage(error):
+                raise
+            self._heal(projection)
+
     # ---- writing
 
     def append(self, deliveries: Iterable[Delivery]) -> AppendResult:
@@ -130,7 +158,7 @@ class Ledger:
         """
         with self._writing:
             before = self._counts()
-            for group in _groups(deliveries):
+            for group in grouped(map(_canonical, deliveries)):
                 self._append_group(group)
             delivered, accepted, duplicates = (now - old for now, old in zip(self._counts(), before, strict=True))
             held = delivered - accepted - duplicates
@@ -144,7 +172,7 @@ class Ledger:
         fresh: dict[str, int] = {}
         drafts = [self._draft(delivery, data, now, rules, fresh) for delivery, data in group]
         batches = self.journal.append(drafts)
-        self._apply(batches, {batch.seq: (d.facts, d.rejected) for batch, (d, _) in zip(batches, group, strict=True)})
+        self._take(batches, {batch.seq: (d.facts, d.rejected) for batch, (d, _) in zip(batches, group, strict=True)})
 
     def _draft(
         self, delivery: Delivery, data: bytes, now: int, rules: str, fresh: dict[str, int]
@@ -196,19 +224,22 @@ class Ledger:
         rules = digest(data if kind == RULES else self.rules().to_json().encode())
         header = BatchHeader(kind, self._clock.now(), rules=rules, blob=digest(data))
         batches = self.journal.append([(header, data)])
-        self._apply(batches)
+        self._take(batches)
         return batches[0].seq
 
     # ---- reading
 
+    @healing
     def rules(self, known_at: int | None = None) -> Rules:
         """The rules in force, now or at a record time."""
         con = self._projection.cursor()
         return rules_in_force(con, known_at) if self._has_rules() else self._default
 
+    @healing
     def _has_rules(self) -> bool:
         return bool(self._projection.cursor().execute("SELECT 1 FROM rules LIMIT 1").fetchall())
 
+    @healing
     def _counts(self) -> tuple[int, int, int]:
         delivered, accepted, duplicates = self._projection.cursor().execute(COUNTS).fetchall()[0]
         return int(delivered), int(accepted), int(duplicates)
@@ -223,11 +254,13 @@ class Ledger:
         """XOR of the digests of all accepted facts, 32 hex digits."""
         return hex_hash(self._projection_mark()[1])
 
+    @healing
     def _projection_mark(self) -> tuple[int, int]:
         found: tuple[int, int] = self._projection.cursor().execute("SELECT seq, state FROM watermark").fetchall()[0]
         return found
 
     @property
+    @healing
     def conservation_residual(self) -> int:
         """The largest |sum over all accounts| of any item, over the record and every book: 0 unless it leaks."""
         from stocktwin.ledger.invariants import conservation_residual
@@ -237,6 +270,7 @@ class Ledger:
             self._residual = (head, conservation_residual(self._projection.cursor()))
         return self._residual[1]
 
+    @healing
     def balances(
         self,
         *,
@@ -259,6 +293,7 @@ class Ledger:
             stocking_only=stocking_only,
         )
 
+    @healing
     def status(self) -> dict[str, Any]:
         """Counts that add up, per system too; clock, lags, laws at a glance."""
         answer = status_query.status(self._projection.cursor(), self._clock.now())
@@ -269,11 +304,13 @@ class Ledger:
             "head": self.head,
         }
 
+    @healing
     def quarantine(self, *, source: str | None = None, limit: int | None = None, after: int | None = None) -> pa.Table:
         """Rows that could not be taken (`status_query.QUARANTINE_SCHEMA`), oldest first; `after` = batches later than
         that one."""
         return status_query.quarantine(self._projection.cursor(), source=source, limit=limit, after=after)
 
+    @healing
     def snapshot(self, *, currency: str = "USD") -> Snapshot:
         """The twin as it stands, as dense columns; kept until something changes."""
         from stocktwin.ledger.snapshot_query import snapshot
@@ -294,6 +331,7 @@ class Ledger:
                 self._cached = ((head, currency), made)
             return self._cached[1]
 
+    @healing
     def evidence(self, days: int = 90) -> Evidence:
         """The facts of the last days, every system's side by side."""
         from stocktwin.ledger.evidence_query import evidence
@@ -302,26 +340,31 @@ class Ledger:
         as_of = status_query.as_of(con)
         return evidence(con, self._clock.now() if as_of is None else as_of, days)
 
+    @healing
     def movements_of(
         self, item_id: str, location_id: str, *, limit: int | None = None, before: int | None = None
     ) -> pa.Table:
         """What happened to an item at a place, newest first, with the running balance (`history_query`)."""
         return history_query.movements_of(self._projection.cursor(), item_id, location_id, limit=limit, before=before)
 
+    @healing
     def recent_transfers(self, days: int) -> pa.Table:
         """`item_id, from_id, to_id` of transfers on the record in the last days before the twin's clock."""
         con = self._projection.cursor()
         as_of = status_query.as_of(con)
         return history_query.recent_transfers(con, self._clock.now() if as_of is None else as_of, days)
 
+    @healing
     def current(self, table: str) -> pa.Table:
         """Current version of each fact of an exchange table, canonical columns."""
         return currents.current_table(self._projection.cursor(), _known_table(table))
 
+    @healing
     def rows(self, table: str) -> pa.Table:
         """Every accepted fact of an exchange table, canonical columns, in order of delivery."""
         return currents.all_facts(self._projection.cursor(), _known_table(table))
 
+    @healing
     def decisions(self) -> list[dict[str, Any]]:
         """Every decision, oldest first, with `seq` and `recorded_at` (µs)."""
         rows = self._projection.cursor().execute("SELECT seq, record_time, body FROM decision ORDER BY seq").fetchall()
@@ -331,6 +374,7 @@ class Ledger:
         """(source, file) → how far it has been read."""
         return self.journal.cursors()
 
+    @healing
     def verify(self) -> list[LawResult]:
         """Every law of the ledger with its verdict."""
         from stocktwin.ledger.invariants import verify
@@ -343,19 +387,6 @@ def _known_table(table: str) -> str:
     if table not in TABLES:
         raise UsageError(f"no exchange table is called {table!r}")
     return table
-
-
-def _groups(deliveries: Iterable[Delivery]) -> Iterator[list[tuple[Delivery, bytes]]]:
-    """Deliveries in canonical schema, in pieces of at most a batch, several to a group."""
-    group: list[tuple[Delivery, bytes]] = []
-    for delivery in deliveries:
-        for piece in split(_canonical(delivery)):
-            group.append(piece)
-            if len(group) == GROUP_BATCHES:
-                yield group
-                group = []
-    if group:
-        yield group
 
 
 def _canonical(delivery: Delivery) -> Delivery:

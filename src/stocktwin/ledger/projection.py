@@ -27,6 +27,8 @@ CONFIG: Final = {
     "autoload_known_extensions": "false",
     "max_temp_directory_size": "64GB",
 }
+HEALED: Final = ".healed-"
+"""Between the file's name and a number: a projection folded anew while the damaged one was open."""
 
 
 @cache
@@ -43,10 +45,13 @@ class Projection:
     def __init__(self, con: duckdb.DuckDBPyConnection, path: Path | None) -> None:
         self.con = con
         self.path = path
+        self._home = path
 
     @classmethod
     def open(cls, path: Path | None, journal: Journal) -> Projection:
         """Opens the file when it fits the journal and this code, else starts an empty one (in memory without path)."""
+        if path is not None:
+            _delete_healed(path)
         if path is not None and path.exists():
             found = _try_open(path)
             if found is not None and found.fits(journal):
@@ -66,6 +71,18 @@ class Projection:
         con.execute("INSERT INTO watermark VALUES (0, ?, ?, 0)", [GENESIS, fold_version()])
         con.execute("COMMIT")
         return projection
+
+    def anew(self) -> Projection:
+        """An empty projection instead of this damaged one. Its file lies beside and takes the place of the damaged one
+        when it is closed: readers in other threads may still hold that one open."""
+        self.con.close()
+        if self.path is None or self._home is None:
+            return self._create(None)
+        _delete(self.path)
+        number = int(self.path.name.rpartition(HEALED)[2]) + 1 if HEALED in self.path.name else 1
+        fresh = self._create(self._home.with_name(f"{self._home.name}{HEALED}{number}"))
+        fresh._home = self._home
+        return fresh
 
     def fits(self, journal: Journal) -> bool:
         """Whether what it holds was folded by this code from a beginning of this journal."""
@@ -94,6 +111,9 @@ class Projection:
     def close(self) -> None:
         """Closes the database."""
         self.con.close()
+        if self.path is not None and self._home is not None and self.path != self._home and self.path.exists():
+            self.path.replace(self._home)
+            self.path = self._home
 
 
 def _connect(path: Path | None) -> duckdb.DuckDBPyConnection:
@@ -132,4 +152,10 @@ def _try_open(path: Path) -> Projection | None:
 
 def _delete(path: Path) -> None:
     for file in (path, path.with_name(path.name + ".wal")):
+        file.unlink(missing_ok=True)
+
+
+def _delete_healed(path: Path) -> None:
+    """Removes what a killed process left behind while it healed."""
+    for file in path.parent.glob(f"{path.name}{HEALED}*"):
         file.unlink(missing_ok=True)

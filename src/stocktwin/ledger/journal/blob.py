@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -17,6 +17,8 @@ from stocktwin.tables.schema import TABLES
 
 MAX_ROWS: Final = 100_000
 MAX_BYTES: Final = 8 * 1024 * 1024
+GROUP_BATCHES: Final = 8
+"""Batches that share one durable commit: what a bulk load holds in memory at most."""
 POSITIONS: Final = 1_000_000
 """Positions a batch may have: `quarantine_id = seq × 10⁶ + position`, rejected rows from `FIRST_REJECTED` on."""
 FIRST_REJECTED: Final = 500_000
@@ -78,6 +80,19 @@ def split(delivery: Delivery) -> Iterator[tuple[Delivery, bytes]]:
     rejected = _cut(delivery.rejected, delivery.rejected.num_rows // 2)
     yield from split(replace(delivery, facts=facts[0], rejected=rejected[0], cursor=""))
     yield from split(replace(delivery, facts=facts[1], rejected=rejected[1], replays=()))
+
+
+def grouped(deliveries: Iterable[Delivery]) -> Iterator[list[tuple[Delivery, bytes]]]:
+    """Deliveries in pieces of at most a batch, several to a group; read lazily."""
+    group: list[tuple[Delivery, bytes]] = []
+    for delivery in deliveries:
+        for piece in split(delivery):
+            group.append(piece)
+            if len(group) == GROUP_BATCHES:
+                yield group
+                group = []
+    if group:
+        yield group
 
 
 def _cut(table: pa.Table, at: int) -> tuple[pa.Table, pa.Table]:
