@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from stocktwin.app.settings import parse_settings, read_settings, write_template
-from stocktwin.domain.errors import ConfigError, NotFoundError
+from stocktwin.domain.errors import ConfigError, UsageError
 
 
 def test_a_new_twins_settings_are_read_back(tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_broken_toml_says_where(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_twin_says_how_to_make_one(tmp_path: Path) -> None:
-    with pytest.raises(NotFoundError, match="stocktwin new"):
+    with pytest.raises(UsageError, match=r"no twin in .*shop: .*stocktwin new FOLDER"):
         read_settings(tmp_path / "shop")
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Callable
@@ -113,3 +115,21 @@ def test_a_port_in_use_is_named() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(EnvironmentFault, match=rf"127\.0\.0\.1:{port}"):
             listen("127.0.0.1", port)
+
+
+STOPPED = """
+import os, signal, sys
+from stocktwin.faces.serve import stopped_by_signals
+with stopped_by_signals():
+    os.kill(os.getpid(), getattr(signal, sys.argv[1]))
+    signal.pause()
+print("cleaned up")
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_both_signals_of_a_stop_end_cleanly(name: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", STOPPED, name], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "cleaned up\n", "")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stocktwin.domain.calendar import zone
-from stocktwin.domain.errors import ConfigError, NotFoundError
+from stocktwin.domain.errors import ConfigError, EnvironmentFault, UsageError
 from stocktwin.domain.rules import Rules
 from stocktwin.tables.schema import MOVEMENT_KINDS
 
@@ -63,12 +63,15 @@ class Settings:
 
 
 def read_settings(root: Path) -> Settings:
-    """Reads `root/twin.toml`; NotFoundError when there is no twin, ConfigError naming the key when it is broken."""
+    """Reads `root/twin.toml`; UsageError when there is no twin, ConfigError naming the key when it is broken."""
     path = root / FILE
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise NotFoundError("twin", f"{root} (it has no {FILE}; make one with `stocktwin new {root.name}`)") from None
+        hint = "make a twin with `stocktwin new FOLDER`, or name one with --twin"
+        raise UsageError(f"no twin in {root.resolve()}: it has no {FILE} ({hint})") from None
+    except OSError as error:
+        raise EnvironmentFault(f"cannot read {path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError("syntax", str(error)) from None
     return parse_settings(root, raw)

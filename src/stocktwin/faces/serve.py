@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import socket
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -90,8 +92,25 @@ def serve(
         timeout_graceful_shutdown=LAST_ANSWERS_SECONDS,
     )
     server = Server(config, app.state.live.close, lambda: ready(url))
-    with listener, contextlib.suppress(KeyboardInterrupt):
+    with listener, stopped_by_signals():
         server.run(sockets=[listener])
+
+
+@contextlib.contextmanager
+def stopped_by_signals() -> Iterator[None]:
+    """SIGTERM, as service managers send it, ends what stands inside as Ctrl-C does: with its clean-up, and exit code 0.
+
+    uvicorn raises the signal that stopped it once more when it is done, which without a handler would kill the process.
+    """
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may have handlers
+        yield
+        return
+    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
 
 
 def listen(host: str, port: int) -> socket.socket:
