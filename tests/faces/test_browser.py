@@ -227,3 +227,12 @@ def test_verify_runs_from_the_page(watched: Callable[..., Watched]) -> None:
     page = watched().open("data")
     page.get_by_role("button", name="Verify now").click()
     page.get_by_text("all laws hold").wait_for()
+
+
+def test_a_map_without_room_is_left_alone(watched: Callable[..., Watched]) -> None:
+    page = watched().open("")
+    for display in ("none", ""):
+        page.evaluate("(display) => { document.getElementById('map').style.display = display; }", display)
+        page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.locator("#map canvas").first.wait_for()

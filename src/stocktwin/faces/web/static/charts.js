@@ -31,7 +31,7 @@ export function draw(el, option, { on = ['twin:refreshed'] } = {}) {
     el.dataset.drawn = String(Number(el.dataset.drawn ?? 0) + 1);
   };
   for (const name of ['twin:theme', ...on]) document.addEventListener(name, update);
-  new ResizeObserver(() => chart.resize()).observe(el);
+  new ResizeObserver(() => { if (el.clientWidth && el.clientHeight) chart.resize(); }).observe(el); // a map of no size cannot be inverted
   update();
   return Object.assign(chart, { update });
 }

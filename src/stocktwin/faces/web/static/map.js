@@ -33,18 +33,40 @@ const name = (l) => l.name || l.location_id;
 const locationTip = (l) => tip(name(l), [['Kind', l.kind ?? ''], ...(l.item_locations ? [['Stock value', money(l.on_hand_value)], ['Units', quantity(l.on_hand_units)], ['Stock-outs', `${quantity(l.stockouts)} of ${quantity(l.item_locations)}`]] : [])]);
 const legTip = (g) => tip(`${name(g.from)} → ${name(g.to)}`, [['Mode', [...g.modes].join(', ') || '–'], ['In transit', quantity(g.units)], ['Open order lines', quantity(g.lines)]]);
 
-// A label at the edge of the map is written towards its middle.
-function side(l, [[west], [east]]) {
-  const x = (place(point(l), cut)[0] - west) / (east - west);
-  return x > 0.82 ? 'left' : x < 0.18 ? 'right' : l.kind === 'port' ? 'bottom' : 'top';
+// Labels cover neither places nor one another: each takes the first free side of its place, what keeps stock before the
+// rest. One that finds no room stays away until the map is zoomed in; its place still tells its name when pointed at.
+const SIDES = [
+  ['center', 'bottom', (s) => [s.x + s.width / 2, s.y - 4]], ['center', 'top', (s) => [s.x + s.width / 2, s.y + s.height + 4]],
+  ['left', 'middle', (s) => [s.x + s.width + 5, s.y + s.height / 2]], ['right', 'middle', (s) => [s.x - 5, s.y + s.height / 2]],
+];
+const START = { left: 0, top: 0, center: 0.5, middle: 0.5, right: 1, bottom: 1 };
+let taken = [];
+function besides({ dataIndex, rect, labelRect: { width, height } }) {
+  if (dataIndex === 0) taken = network.locations.filter(located).map(symbolBox);
+  for (const [align, verticalAlign, at] of SIDES) {
+    const [x, y] = at(rect), box = { x: x - width * START[align], y: y - height * START[verticalAlign], width, height };
+    const inside = box.x >= 0 && box.y >= 0 && box.x + width <= el.clientWidth && box.y + height <= el.clientHeight;
+    if (inside && !taken.some((t) => overlap(t, box))) {
+      taken.push(box);
+      return { x, y, align, verticalAlign };
+    }
+  }
+  return { x: -1e4, y: -1e4 };
 }
+function symbolBox(l) {
+  const [x, y] = echarts.getInstanceByDom(el).convertToPixel('geo', place(point(l), cut)), size = symbolSize(l);
+  return { x: x - size / 2, y: y - size / 2, width: size, height: size };
+}
+const symbolSize = (l) => (l.item_locations ? 15 : l.kind === 'port' ? 10 : 11);
+const overlap = (a, b) => a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height;
+const rank = (l) => (l.item_locations ? 0 : l.kind === 'port' ? 2 : 1);
 
-function nodes(locations, box) {
-  return locations.filter(located).map((l) => ({
+function nodes(locations) {
+  return locations.filter(located).sort((a, b) => rank(a) - rank(b)).map((l) => ({
     name: name(l), value: place(point(l), cut), tip: () => locationTip(l), id: l.item_locations ? l.location_id : null,
-    symbol: SYMBOL[l.kind] ?? 'roundRect', symbolSize: l.item_locations ? 15 : l.kind === 'port' ? 10 : 11,
+    symbol: SYMBOL[l.kind] ?? 'roundRect', symbolSize: symbolSize(l),
     itemStyle: { color: color(l.stockouts ? 'bad' : l.kind === 'supplier' ? 'good' : l.kind === 'port' ? 'mut' : 'acc'), borderColor: color('card'), borderWidth: 1.5 },
-    label: { show: true, formatter: '{b}', position: side(l, box), distance: 5, fontSize: l.item_locations ? 12 : 11, fontWeight: l.item_locations ? 600 : 400, color: color(l.item_locations ? 'ink' : 'mut'), textBorderColor: color('land'), textBorderWidth: 3 },
+    label: { show: true, formatter: '{b}', fontSize: l.item_locations ? 12 : 11, fontWeight: l.item_locations ? 600 : 400, color: color(l.item_locations ? 'ink' : 'mut'), textBorderColor: color('land'), textBorderWidth: 3 },
   }));
 }
 
@@ -68,7 +90,7 @@ function option() {
           lineStyle: { color: color('acc'), width: 1 + (4 * Math.sqrt(g.units)) / Math.sqrt(most), opacity: g.units ? 0.55 : 0.25, curveness: 0.16 },
         })),
       },
-      { type: 'scatter', coordinateSystem: 'geo', zlevel: 2, labelLayout: { hideOverlap: true }, data: nodes(locations, box) },
+      { type: 'scatter', coordinateSystem: 'geo', zlevel: 2, labelLayout: besides, data: nodes(locations) },
     ],
   };
 }

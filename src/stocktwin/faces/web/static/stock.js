@@ -13,19 +13,19 @@ const days = (value) => (value === null || value === undefined ? '–' : value >
 
 const columns = [
   { ...plain('item_id', 'Item', 124), link: (r) => itemLocationUrl(r.item_id, r.location_id) },
-  plain('location_id', 'Location', 88),
-  { ...plain('description', 'Description', 210), grows: true },
+  plain('location_id', 'Location', 116),
+  { ...plain('description', 'Description', 190), grows: true },
   plain('category', 'Category', 112),
   { ...number('on_hand', 'On hand', 92, quantity, (r) => (r.on_hand !== null && Number(r.on_hand) <= 0 ? 'bad' : '')), write: (r) => (r.anchored === false ? 'unknown' : quantity(r.on_hand)) },
-  number('stockout_risk', 'Stock-out risk', 126, (v) => percent(v), risk),
-  number('days_of_supply', 'Days of supply', 128, days),
-  number('forecast_per_day', 'Demand a day', 126),
+  number('stockout_risk', 'Stock-out risk', 138, (v) => percent(v), risk),
+  number('days_of_supply', 'Days of supply', 140, days),
+  number('forecast_per_day', 'Demand a day', 134),
   number('on_order', 'On order', 92),
   number('in_transit', 'In transit', 96),
   number('backlog', 'Backlog', 84, quantity, (r) => (Number(r.backlog) > 0 ? 'bad' : '')),
-  number('reorder_point', 'Reorder point', 124),
+  number('reorder_point', 'Reorder point', 136),
   number('order_up_to', 'Order up to', 110),
-  number('safety_stock', 'Safety stock', 116),
+  number('safety_stock', 'Safety stock', 124),
   number('value', 'Value', 100, money),
 ];
 
