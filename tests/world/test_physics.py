@@ -14,13 +14,14 @@ from stocktwin.world.demand import demand_of, demand_rate
 from stocktwin.world.design import make_design
 from stocktwin.world.draws import Draws
 from stocktwin.world.physics import run
-from stocktwin.world.places import DCS, supply_lane
+from stocktwin.world.profile import PROFILES
 from stocktwin.world.records import Event
 from stocktwin.world.replenishment import lead_days, transfer
 from stocktwin.world.state import State
 
 LUCK = Draws(3)
-DESIGN = make_design(LUCK, make_catalogue(LUCK, 500))
+NETWORK = PROFILES["small"].network
+DESIGN = make_design(LUCK, make_catalogue(LUCK, 500), NETWORK)
 
 
 def demand_matrix(days: range) -> np.ndarray:
@@ -77,25 +78,27 @@ def test_classes_have_their_shares():
 
 @pytest.mark.parametrize("supplier", range(3))
 def test_lead_times_are_those_declared_outside_congestion(supplier: int):
-    lane = supply_lane(supplier, 1)
-    days = [lead_days(Draws(seed), lane, 100) for seed in range(600)]
+    lane = NETWORK.supply[supplier][1]
+    days = [int(lead_days(Draws(seed), "supply", NETWORK.supply_times, 100)[supplier, 1]) for seed in range(600)]
     assert fmean(days) == pytest.approx(lane.mean, rel=0.05)
     assert np.std(days) == pytest.approx(lane.sd, rel=0.15)
     assert min(days) >= lane.least
 
 
 def test_a_congested_port_slows_its_lanes():
-    lane = supply_lane(2, 0)
-    assert lane.via == "PORT-LALB"
-    calm, busy = ([lead_days(Draws(seed), lane, day) for seed in range(300)] for day in (100, 250))
+    assert NETWORK.supply[2][0].via == "PORT-LALB"
+    calm, busy = (
+        [int(lead_days(Draws(seed), "supply", NETWORK.supply_times, day)[2, 0]) for seed in range(300)]
+        for day in (100, 250)
+    )
     assert fmean(busy) / fmean(calm) == pytest.approx(1.25, abs=0.05)
 
 
 def test_one_decision_changes_only_its_item():
     item = int(np.flatnonzero(DESIGN.items.demand_class == SMOOTH)[0])
     s, S = DESIGN.reorder_point.copy(), DESIGN.order_up_to.copy()
-    s[item * len(DCS)] *= 2
-    S[item * len(DCS)] *= 2
+    s[item * len(NETWORK.dcs)] *= 2
+    S[item * len(NETWORK.dcs)] *= 2
     one, two = run(DESIGN, LUCK, 45).events, run(replace(DESIGN, reorder_point=s, order_up_to=S), LUCK, 45).events
 
     def happened(events, mine: bool) -> set[tuple[int, ...]]:
@@ -139,7 +142,7 @@ def test_a_count_ends_a_theft():
 
 def test_nobody_moves_what_is_not_there():
     state = State.start(DESIGN, LUCK)  # day 0 is a Wednesday, when goods are moved
-    donors = np.arange(0, len(DESIGN), len(DCS))
+    donors = np.arange(0, len(DESIGN), len(NETWORK.dcs))
     state.stolen[donors] = 1000 * DESIGN.multiple[donors]
     transfer(state)
     assert not state.events

@@ -22,15 +22,14 @@ from stocktwin.world.order_feed import OrderBook, order_book, order_columns, shi
 from stocktwin.world.physics import run
 from stocktwin.world.posting_faults import ERP, SYSTEMS, WMS, make_posting_faults
 from stocktwin.world.postings import Office, reported_events
+from stocktwin.world.profile import profile_named
 from stocktwin.world.records import Reality
 from stocktwin.world.truth import write_truth
 
-PROFILES: Final = {"small": 500}
-"""Items of each profile; the network is the same."""
 MAX_DAYS: Final = 3650
 
 TWIN_TOML: Final = """\
-# A firm that does not exist: four distribution centres, three suppliers, {items} items. Made by stocktwin.world.
+# A firm that does not exist: {dcs} distribution centres, {suppliers} suppliers, {items} items. Made by stocktwin.world.
 name = "Meridian Supply"
 currency = "USD"
 timezone = "America/New_York"
@@ -68,20 +67,20 @@ def build(
     The same profile, days and seed give the same bytes whatever the folder is called. Day 0 is 2025-01-01. UsageError
     where the profile is unknown or the number of days is not between 1 and 3650.
     """
-    if profile not in PROFILES:
-        raise UsageError(f"no world profile called {profile!r}; there is: {', '.join(PROFILES)}")
+    size = profile_named(profile)
     if not 1 <= days <= MAX_DAYS:
         raise UsageError(f"a world lives between 1 and {MAX_DAYS} days, not {days}")
     luck = Draws(seed)
-    design = make_design(luck, make_catalogue(luck, PROFILES[profile]))
-    reality = run(design, luck, days, progress)
+    design = make_design(luck, make_catalogue(luck, size.items, pace=size.pace), size.network)
+    reality = run(design, luck, days, progress, size.balance_every)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "twin.toml").write_text(TWIN_TOML.format(items=len(design.items)), encoding="utf-8")
+    toml = TWIN_TOML.format(dcs=len(size.dcs), suppliers=len(size.suppliers), items=size.items)
+    (folder / "twin.toml").write_text(toml, encoding="utf-8")
     return Built(_write(folder, design, luck, reality, progress))
 
 
 def _write(folder: Path, design: Design, luck: Draws, reality: Reality, progress: Progress) -> dict[str, int]:
-    clock = Clock.of(reality.days)
+    clock = Clock.of(reality.days, design.network)
     events = reported_events(reality, design, luck)
     faults = make_posting_faults(design, luck, events, reality.counts)
     orders = order_book(design, clock, reality.days, reality.lines, reality.events)

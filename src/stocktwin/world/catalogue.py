@@ -82,17 +82,18 @@ class Catalogue:
         return np.asarray(self.cost / 10.0**self.scale)
 
 
-def make_catalogue(luck: Draws, n_items: int) -> Catalogue:
-    """`n_items` items, spread over the families, demand classes drawn by their shares."""
+def make_catalogue(luck: Draws, n_items: int, first: int = 0, pace: float = 1.0) -> Catalogue:
+    """`n_items` items, spread over the families, demand classes drawn by their shares. `first` items come before them
+    in the whole catalogue; they are asked for `pace` times as often as usual."""
     family = _families(n_items)
     demand_class = _shuffled(luck, "class", n_items, CLASS_SHARES)
     measured = np.array([f.unit != "each" for f in FAMILIES])[family]
     spread = luck.stream("rate").standard_normal(n_items)
-    rate = np.take(RATE_MEDIAN, demand_class) * np.exp(np.take(RATE_SPREAD, demand_class) * spread)
+    rate = pace * np.take(RATE_MEDIAN, demand_class) * np.exp(np.take(RATE_SPREAD, demand_class) * spread)
     size = np.take(SIZE_MEAN, demand_class)
     cost = _costs(luck, family, rate * size)
     medical = np.array([f.medical for f in FAMILIES])[family]
-    names = _names(family)
+    names = _names(family, first)
     peak = np.array([f.season or 190 for f in FAMILIES])[family]
     return Catalogue(
         item_id=names[0],
@@ -151,11 +152,11 @@ def _criticality(luck: Draws, medical: npt.NDArray[np.bool_]) -> Ints:
     return np.where(critical, 0, np.where(u < 0.75, 1, 2))
 
 
-def _names(family: Ints) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _names(family: Ints, first: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
     ids, texts = [], []
     seen: dict[int, int] = {}
     for code in family.tolist():
-        number = seen.get(code, 0)
+        number = seen.get(code, first)
         seen[code] = number + 1
         ids.append(f"{FAMILIES[code].prefix}-{number + 1:05d}")
         texts.append(_describe(FAMILIES[code], number))

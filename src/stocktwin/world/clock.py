@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stocktwin.domain.calendar import to_micros, zone
-from stocktwin.world.places import DCS
+from stocktwin.world.network import Network
 
 Ints = npt.NDArray[np.int64]
 
@@ -42,10 +42,11 @@ class Clock:
     midnight: Ints
 
     @classmethod
-    def of(cls, days: int) -> Clock:
+    def of(cls, days: int, network: Network) -> Clock:
         """The clock of a world of that many days, with some slack for what is still to come."""
-        rows = [[_midnight(date_of(day), dc.timezone) for dc in DCS] for day in range(days + 400)]
-        return cls(np.array(rows, np.int64))
+        zones = sorted({dc.timezone for dc in network.dcs})
+        rows = [[_midnight(date_of(day), timezone) for timezone in zones] for day in range(days + 400)]
+        return cls(np.array(rows, np.int64)[:, [zones.index(dc.timezone) for dc in network.dcs]])
 
     def instant(self, day: Ints | int, second: Ints | int, dc: Ints | int) -> Ints:
         """UTC microseconds of a local second of a day at a DC."""

@@ -13,7 +13,6 @@ import numpy.typing as npt
 from stocktwin.world.catalogue import ERRATIC, INTERMITTENT, LUMPY, SEASONAL, Catalogue
 from stocktwin.world.design import Design
 from stocktwin.world.draws import Draws
-from stocktwin.world.places import DCS
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -47,8 +46,9 @@ def demand_rate(design: Design, day: int) -> Floats:
 
 def demand_of(design: Design, luck: Draws, day: int) -> Ints:
     """What is asked for on a day, atomic units per item-location."""
-    shock = np.exp(SHOCK_SD * luck.stream("regional shock", day).standard_normal(len(DCS)))
-    rate = demand_rate(design, day) * shock[design.dc]
+    network = design.network
+    shock = np.exp(SHOCK_SD * luck.shared.stream("regional shock", day).standard_normal(len(network.regions)))
+    rate = demand_rate(design, day) * shock[network.region][design.dc]
     kind = design.items.demand_class[design.item]
     quanta = np.where(
         np.isin(kind, (INTERMITTENT, LUMPY)), _occasions(luck, day, rate, kind), _counts(luck, day, rate, kind)

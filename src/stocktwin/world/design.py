@@ -7,6 +7,7 @@ Row of every array: item × number of DCs + DC.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy.typing as npt
 from stocktwin.world.catalogue import INTERMITTENT, LUMPY, TRENDING, Catalogue
 from stocktwin.world.draws import Draws
 from stocktwin.world.goods import FAMILIES
-from stocktwin.world.places import DCS, DOMESTIC, SUPPLIERS, supply_lane
+from stocktwin.world.network import Network
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -36,6 +37,7 @@ GENEROUS, CARELESS = 0.09, 0.11
 class Design:
     """The plan as columns over item-locations, quantities atomic."""
 
+    network: Network
     items: Catalogue
     item: Ints
     dc: Ints
@@ -55,6 +57,10 @@ class Design:
     planned: Floats
     """Daily demand the planner believed in."""
     opening: Ints
+    first_item: int = 0
+    """Items of the blocks before this one."""
+    group: str = ""
+    """Mark of the buyer group in documents, where there are several."""
 
     def __len__(self) -> int:
         return len(self.item)
@@ -64,34 +70,49 @@ class Design:
         """Smallest quantity asked for."""
         return self.items.quantum[self.item]
 
+    @cached_property
+    def shelf_texts(self) -> tuple[str, ...]:
+        """Each item-location's number in the whole world, for documents."""
+        first = self.first_item * len(self.network.dcs)
+        return tuple(f"{first + row:06d}" for row in range(len(self)))
 
-def make_design(luck: Draws, items: Catalogue) -> Design:
-    """Plans the network for a catalogue."""
-    dcs = len(DCS)
+    @cached_property
+    def dc_ids(self) -> tuple[str, ...]:
+        """Location id of each DC."""
+        return tuple(dc.location_id for dc in self.network.dcs)
+
+
+def make_design(luck: Draws, items: Catalogue, network: Network, first_item: int = 0, group: str = "") -> Design:
+    """Plans the network for the catalogue of one block."""
+    dcs = len(network.dcs)
     item = np.repeat(np.arange(len(items)), dcs)
     dc = np.tile(np.arange(dcs), len(items))
     n = len(item)
-    share = _shares(luck, n)
-    supplier = _suppliers(luck, len(items))[item]
+    share = _shares(luck, network, len(items))
+    supplier = _suppliers(luck, network, len(items))[item]
+    overseas = network.overseas[supplier]
     planned = items.daily[item] * share * np.exp(0.15 * luck.stream("planner").standard_normal(n))
-    review = np.where(supplier == DOMESTIC, 1, OVERSEAS_REVIEW_DAYS)
+    review = np.where(overseas, OVERSEAS_REVIEW_DAYS, 1)
     slow = np.isin(items.demand_class, (INTERMITTENT, LUMPY))[item]
     base_stock = slow & (luck.uniform("base stock", n) < 0.35)
     review = np.where(base_stock, OVERSEAS_REVIEW_DAYS, review)
     multiple = _multiples(items, item, planned)
-    s, S = _settings(luck, items, item, dc, supplier, review, planned, multiple)
+    s, S = _settings(luck, network, items, item, dc, supplier, review, planned, multiple)
     low = np.where(base_stock, 0.6 * s, s)
     opening = low + luck.uniform("opening", n) * (np.where(base_stock, s, S) - low)
     quantum = items.quantum[item]
     return Design(
+        network=network,
         items=items,
         item=item,
         dc=dc,
         share=share,
-        growth=_growth(luck, items, item, dc),
+        growth=_growth(luck, network, items, item, dc),
         supplier=supplier,
         alternative=np.where(
-            (supplier != DOMESTIC) & (luck.uniform("alternative", len(items)) < 0.3)[item], DOMESTIC, -1
+            overseas & (luck.uniform("alternative", len(items)) < 0.3)[item],
+            network.domestic[item % len(network.domestic)],
+            -1,
         ),
         review_days=review,
         base_stock=base_stock,
@@ -100,23 +121,24 @@ def make_design(luck: Draws, items: Catalogue) -> Design:
         multiple=multiple,
         planned=planned,
         opening=np.maximum(1, opening / quantum).astype(np.int64) * quantum,
+        first_item=first_item,
+        group=group,
     )
 
 
-def _shares(luck: Draws, n: int) -> Floats:
-    raw = np.array([dc.share for dc in DCS]) * np.exp(
-        0.25 * luck.stream("share").standard_normal((n // len(DCS), len(DCS)))
-    )
+def _shares(luck: Draws, network: Network, n_items: int) -> Floats:
+    raw = network.shares * np.exp(0.25 * luck.stream("share").standard_normal((n_items, len(network.dcs))))
     return np.asarray((raw / raw.sum(axis=1, keepdims=True)).reshape(-1))
 
 
-def _suppliers(luck: Draws, n: int) -> Ints:
-    return np.searchsorted((0.45, 0.70), luck.uniform("supplier", n)).astype(np.int64)
+def _suppliers(luck: Draws, network: Network, n: int) -> Ints:
+    return np.searchsorted(network.supplier_edges, luck.uniform("supplier", n)).astype(np.int64)
 
 
-def _growth(luck: Draws, items: Catalogue, item: Ints, dc: Ints) -> Floats:
+def _growth(luck: Draws, network: Network, items: Catalogue, item: Ints, dc: Ints) -> Floats:
     """Regional growth by category and DC (log-normal, shared by the category), on top an item's own trend."""
-    regional = np.exp(0.40 * luck.stream("regional growth").standard_normal((len(FAMILIES), len(DCS))))
+    shocks = luck.shared.stream("regional growth").standard_normal((len(FAMILIES), len(network.dcs)))
+    regional = np.exp(0.40 * shocks)
     own = np.where(luck.uniform("trend", len(items)) < 0.55, 1.9, 0.4)
     own = np.where(items.demand_class == TRENDING, own, 1.0)
     return np.asarray(np.clip(regional[items.family[item], dc] * own[item], 0.25, 3.0))
@@ -129,18 +151,17 @@ def _multiples(items: Catalogue, item: Ints, planned: Floats) -> Ints:
 
 
 def _settings(
-    luck: Draws, items: Catalogue, item: Ints, dc: Ints, supplier: Ints, review: Ints, planned: Floats, multiple: Ints
-) -> tuple[Ints, Ints]:
+    luck: Draws, network: Network, items: Catalogue, item: Ints, dc: Ints, supplier: Ints, review: Ints,
+    planned: Floats, multiple: Ints,
+) -> tuple[Ints, Ints]:  # fmt: skip
     """(s, S): demand over lead time and review plus z standard deviations, a lot by the square-root formula between one
     and six weeks; then the human factor."""
-    lanes = [[supply_lane(k, d) for d in range(len(DCS))] for k in range(len(SUPPLIERS))]
-    mean = np.array([[lane.mean for lane in row] for row in lanes])[supplier, dc]
-    sd = np.array([[lane.sd for lane in row] for row in lanes])[supplier, dc]
+    mean, sd = network.supply_times.mean[supplier, dc], network.supply_times.sd[supplier, dc]
     span = mean + review
     variance = span * _daily_variance(items, item, planned) + (planned * sd) ** 2
     z = np.take(SAFETY_FACTOR, items.criticality[item])
     s = (planned * span + z * np.sqrt(variance)) * _human(luck, len(item))
-    fixed = np.where(supplier == DOMESTIC, *ORDER_COST)
+    fixed = np.take(ORDER_COST, network.overseas[supplier])
     lot = np.sqrt(2 * fixed * planned * 365 / (HOLDING_RATE * items.atom_cost[item]))
     lot = np.maximum(np.clip(lot, 7 * planned, 42 * planned), multiple)
     quantum = items.quantum[item]

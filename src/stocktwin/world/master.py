@@ -12,7 +12,6 @@ from stocktwin.world.catalogue import CRITICALITIES, gtin13
 from stocktwin.world.design import ORDER_COST, SERVICE_TARGET, Design, active_sources
 from stocktwin.world.encoding import base_units, number, write_csv
 from stocktwin.world.goods import FAMILIES
-from stocktwin.world.places import DCS, DOMESTIC, PORTS, SUPPLIERS, all_lanes
 
 Rows = Iterator[tuple[Any, ...]]
 
@@ -50,8 +49,8 @@ def _items(design: Design) -> Rows:
     unit = items.unit
     for k, item_id in enumerate(items.item_id):
         yield (
-            item_id, items.description[k], FAMILIES[items.family[k]].category, gtin13(k + 1), unit[k], items.scale[k],
-            number(items.cost[k]), number(items.price[k]), "USD", number(items.volume[k], 6),
+            item_id, items.description[k], FAMILIES[items.family[k]].category, gtin13(design.first_item + k + 1),
+            unit[k], items.scale[k], number(items.cost[k]), number(items.price[k]), "USD", number(items.volume[k], 6),
             number(items.weight[k], 3), items.shelf_life[k] or None, "false", CRITICALITIES[items.criticality[k]],
         )  # fmt: skip
 
@@ -63,8 +62,9 @@ def _units(design: Design) -> Rows:
         yield item_id, "pallet", items.case[k] * items.cases_per_pallet[k]
 
 
-def _locations(_: Design) -> Rows:
-    for place in (*DCS, *PORTS, *SUPPLIERS):
+def _locations(design: Design) -> Rows:
+    network = design.network
+    for place in (*network.dcs, *network.ports, *network.suppliers):
         capacity = place.storage_capacity_m3
         yield (
             place.location_id, place.name, place.kind, number(place.latitude), number(place.longitude), place.timezone,
@@ -72,8 +72,8 @@ def _locations(_: Design) -> Rows:
         )  # fmt: skip
 
 
-def _lanes(_: Design) -> Rows:
-    for lane in all_lanes():
+def _lanes(design: Design) -> Rows:
+    for lane in design.network.lanes():
         yield (
             lane.origin, lane.destination, lane.mode, number(lane.mean), number(lane.sd), number(lane.cost_per_unit),
             number(lane.cost_per_shipment), lane.via, None if lane.days_to_via is None else number(lane.days_to_via),
@@ -81,14 +81,14 @@ def _lanes(_: Design) -> Rows:
 
 
 def _sourcing(design: Design) -> Rows:
-    items = design.items
+    items, network = design.items, design.network
     for row, supplier, priority in active_sources(design):
         item = int(design.item[row])
         multiple = base_units(int(design.multiple[row]), int(items.scale[item]))
         cost = items.cost[item] * (ALTERNATIVE_PREMIUM if priority > 1 else 1.0)
         yield (
-            items.item_id[item], DCS[design.dc[row]].location_id, SUPPLIERS[supplier].location_id, priority,
-            "road" if supplier == DOMESTIC else "sea", multiple, multiple, design.review_days[row], number(cost),
+            items.item_id[item], design.dc_ids[design.dc[row]], network.suppliers[supplier].location_id, priority,
+            network.supply[supplier][design.dc[row]].mode, multiple, multiple, design.review_days[row], number(cost),
         )  # fmt: skip
 
 
@@ -99,9 +99,9 @@ def _policies(design: Design) -> Rows:
         scale = int(items.scale[item])
         stock = bool(design.base_stock[row])
         yield (
-            items.item_id[item], DCS[design.dc[row]].location_id, "base_stock" if stock else "min_max",
+            items.item_id[item], design.dc_ids[design.dc[row]], "base_stock" if stock else "min_max",
             None if stock else base_units(int(design.reorder_point[row]), scale),
             base_units(int(design.order_up_to[row]), scale), design.review_days[row], "units",
             number(SERVICE_TARGET[items.criticality[item]]), "fill_rate", "lost",
-            number(ORDER_COST[0 if design.supplier[row] == DOMESTIC else 1]),
+            number(ORDER_COST[int(design.network.overseas[design.supplier[row]])]),
         )  # fmt: skip

@@ -14,7 +14,6 @@ from stocktwin.world.clock import MINUTE, Clock, date_of
 from stocktwin.world.design import Design
 from stocktwin.world.encoding import chosen, instants, joined, quantities, where
 from stocktwin.world.order_feed import OrderBook, day_texts
-from stocktwin.world.places import DCS
 from stocktwin.world.posting_faults import ERP, SYSTEMS, WMS
 from stocktwin.world.postings import FIRST, REVERSAL, RIGHT, Postings, book
 from stocktwin.world.records import Counts, Event, Events
@@ -38,7 +37,7 @@ def documents(design: Design, events: Events, orders: OrderBook) -> pa.Array:
     by_line = events.line >= 0
     line = pa.array(np.where(by_line, events.line, 0), mask=~by_line)
     of_order = joined(orders.order_id.take(line), "-", orders.line.take(line))
-    shelf = chosen([f"{row:06d}" for row in range(len(design))], events.row)
+    shelf = chosen(design.shelf_texts, events.row)
     return joined(
         chosen(PREFIXES, events.kind), where(by_line, of_order, joined(day_texts(events.ref_day), "-", shelf))
     )
@@ -46,7 +45,7 @@ def documents(design: Design, events: Events, orders: OrderBook) -> pa.Array:
 
 def ends(design: Design, events: Events, orders: OrderBook) -> tuple[pa.Array, pa.Array]:
     """Where each event's goods left and where they went."""
-    here = chosen([dc.location_id for dc in DCS], design.dc[events.row])
+    here = chosen(design.dc_ids, design.dc[events.row])
     kind = events.kind
     by_line = np.isin(kind, (Event.RECEIPT, Event.TRANSFER_IN, Event.TRANSFER_OUT))
     line = pa.array(np.where(by_line, events.line, 0), mask=~by_line)
@@ -128,7 +127,7 @@ def _reasons(postings: Postings, kind: Ints) -> pa.Array:
 def count_columns(design: Design, clock: Clock, counts: Counts) -> dict[str, pa.Array]:
     """Cycle counts, as the warehouse reports them."""
     when = clock.instant(counts.day, counts.second, design.dc[counts.row])
-    shelf = chosen([f"{row:06d}" for row in range(len(design))], counts.row)
+    shelf = chosen(design.shelf_texts, counts.row)
     ids = joined("WMS-CC-", day_texts(counts.day), "-", shelf)
     return _observations(design, WMS, "cycle_count", ids, counts.row, counts.quantity, when, 3)
 
@@ -138,7 +137,7 @@ def book_columns(design: Design, clock: Clock, days: int, events: Events, postin
     cannot be stated and is left out."""
     rows, levels, moments, nights = [], [], [], []
     for day in book_days(days):
-        cut = clock.instant(np.full(len(DCS), day), BOOK_SECOND, np.arange(len(DCS)))
+        cut = clock.instant(np.full(len(design.network.dcs), day), BOOK_SECOND, np.arange(len(design.network.dcs)))
         level = book(postings, events, design, cut)
         at = np.flatnonzero(level >= 0)
         rows.append(at)
@@ -146,7 +145,7 @@ def book_columns(design: Design, clock: Clock, days: int, events: Events, postin
         moments.append(cut[design.dc[at]])
         nights.append(np.full(len(at), day))
     row = np.concatenate(rows)
-    shelf = chosen([f"{k:06d}" for k in range(len(design))], row)
+    shelf = chosen(design.shelf_texts, row)
     ids = joined("ERP-BOOK-", day_texts(np.concatenate(nights)), "-", shelf)
     return _observations(design, ERP, "erp_book", ids, row, np.concatenate(levels), np.concatenate(moments), 10)
 
@@ -170,7 +169,7 @@ def _observations(
         "event_time": instants(when),
         "method": chosen((method,), zero),
         "item_id": chosen(design.items.item_id, item),
-        "location_id": chosen([dc.location_id for dc in DCS], design.dc[row]),
+        "location_id": chosen(design.dc_ids, design.dc[row]),
         "quantity": quantities(level, design.items.scale[item]),
         "unit": chosen(design.items.unit, item),
         "scope": chosen(("complete",), zero),

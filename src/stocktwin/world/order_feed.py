@@ -13,7 +13,7 @@ import pyarrow as pa
 from stocktwin.world.clock import MINUTE, Clock, date_of
 from stocktwin.world.design import Design
 from stocktwin.world.encoding import chosen, instants, joined, quantities, where
-from stocktwin.world.places import DCS, DOMESTIC, SUPPLIERS
+from stocktwin.world.places import Place
 from stocktwin.world.records import TRANSFER, Event, Events, Lines
 
 Ints = npt.NDArray[np.int64]
@@ -56,12 +56,14 @@ class OrderBook:
     @property
     def followed(self) -> Flags:
         """Lines whose goods travel as a shipment with a number."""
-        return np.asarray(self.is_transfer | (self.lines.source != DOMESTIC))
+        return np.asarray(
+            self.is_transfer | self.design.network.overseas[np.where(self.is_transfer, 0, self.lines.source)]
+        )
 
 
 def order_book(design: Design, clock: Clock, days: int, lines: Lines, events: Events) -> OrderBook:
     """Gives every line its number and its instants."""
-    dc = design.dc[lines.row]
+    network, dc = design.network, design.dc[lines.row]
     transfer = lines.kind == TRANSFER
 
     def at(day: Ints, hour: int | Ints) -> Ints:
@@ -76,9 +78,9 @@ def order_book(design: Design, clock: Clock, days: int, lines: Lines, events: Ev
         lines=lines,
         order_id=order_ids(design, lines),
         line=pa.array(lines.number).cast(pa.string()),
-        from_id=where(transfer, _names(DCS, np.where(transfer, lines.source, 0)),
-                      _names(SUPPLIERS, np.where(transfer, 0, lines.source))),
-        to_id=_names(DCS, dc),
+        from_id=where(transfer, _names(network.dcs, np.where(transfer, lines.source, 0)),
+                      _names(network.suppliers, np.where(transfer, 0, lines.source))),
+        to_id=_names(network.dcs, dc),
         ordered_us=at(lines.day, np.where(transfer, TRANSFER_HOUR, PURCHASE_HOUR)),
         shipped_us=at(lines.shipped_day, SHIP_HOUR) + np.where(transfer, 30, 0) * MINUTE,
         promised_us=at(lines.promised_day, PROMISE_HOUR),
@@ -91,12 +93,15 @@ def order_book(design: Design, clock: Clock, days: int, lines: Lines, events: Ev
 
 
 def order_ids(design: Design, lines: Lines) -> pa.Array:
-    """`PO-250106-SHA-ATL`: day, who delivers, who receives; `TO-…` for transfers."""
-    transfer = lines.kind == TRANSFER
-    source = where(transfer, _shorts(DCS, np.where(transfer, lines.source, 0)),
-                   _shorts(SUPPLIERS, np.where(transfer, 0, lines.source)))  # fmt: skip
+    """`PO-250106-SHA-ATL`: day, who delivers, who receives, the buyer group where there are several (`…-B07`); `TO-…`
+    for transfers."""
+    network, transfer = design.network, lines.kind == TRANSFER
+    source = where(transfer, _shorts(network.dcs, np.where(transfer, lines.source, 0)),
+                   _shorts(network.suppliers, np.where(transfer, 0, lines.source)))  # fmt: skip
     prefix = chosen(("PO-", "TO-"), lines.kind)
-    return joined(prefix, day_texts(lines.day), "-", source, "-", _shorts(DCS, design.dc[lines.row]))
+    return joined(
+        prefix, day_texts(lines.day), "-", source, "-", _shorts(network.dcs, design.dc[lines.row]), design.group
+    )
 
 
 def day_texts(day: Ints) -> pa.Array:
@@ -105,12 +110,12 @@ def day_texts(day: Ints) -> pa.Array:
     return chosen([f"{date_of(d):%y%m%d}" for d in range(last + 1)], day)
 
 
-def _names(places: tuple[object, ...], at: Ints) -> pa.Array:
-    return chosen([getattr(place, "location_id") for place in places], at)  # noqa: B009
+def _names(places: tuple[Place, ...], at: Ints) -> pa.Array:
+    return chosen([place.location_id for place in places], at)
 
 
-def _shorts(places: tuple[object, ...], at: Ints) -> pa.Array:
-    return chosen([getattr(place, "short") for place in places], at)  # noqa: B009
+def _shorts(places: tuple[Place, ...], at: Ints) -> pa.Array:
+    return chosen([place.short for place in places], at)
 
 
 def order_columns(book: OrderBook) -> dict[str, pa.Array]:

@@ -18,8 +18,6 @@ from stocktwin.world.state import State
 
 Ints = npt.NDArray[np.int64]
 
-BALANCE_EVERY: Final = 7
-"""Days between two entries of the true balances; the last day is always one."""
 RETURN_RATE: Final = 0.006
 """Share of sales of which something comes back."""
 RETURN_DAYS: Final = (3, 17)
@@ -27,15 +25,15 @@ GOOD_RETURNS: Final = 0.7
 NEVER: Final = 2**40
 
 
-def run(design: Design, luck: Draws, days: int, progress: Progress = silent) -> Reality:
-    """Lets the world live for `days` days."""
+def run(design: Design, luck: Draws, days: int, progress: Progress = silent, balance_every: int = 7) -> Reality:
+    """Lets the world live for `days` days; its balances are kept every `balance_every` days and on the last."""
     state = State.start(design, luck)
     state.happen(Event.OPENING, np.arange(len(design)), design.opening)
     balances: list[tuple[int, Ints]] = []
     for day in range(days):
         state.day = day
         live(state)
-        if day % BALANCE_EVERY == BALANCE_EVERY - 1 or day == days - 1:
+        if day % balance_every == balance_every - 1 or day == days - 1:
             balances.append((day, state.on_hand.copy()))
         progress(day + 1, days, "days of the world")
     everywhere = np.arange(len(design))

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stocktwin.world.draws import Draws
-from stocktwin.world.places import DCS, Lane, supply_lane, transfer_lane
+from stocktwin.world.network import Timetable
 from stocktwin.world.records import PURCHASE, TRANSFER, Event, Lines, columns
 from stocktwin.world.state import State
 
@@ -21,10 +21,6 @@ FORGOTTEN: Final = 0.05
 """Share of due reviews that nobody makes."""
 SHORT_DELIVERY: Final = 0.02
 """Share of purchase lines that arrive one multiple short; the rest of the line is cancelled."""
-CONGESTION: Final = {"PORT-LALB": (212, 288, 1.25), "PORT-NYNJ": (15, 60, 1.10)}
-"""Port → first and last day of the year of its congested season, and how much longer everything takes."""
-DOMESTIC_SEASON: Final = (325, 365, 1.15)
-"""Roads before the holidays."""
 TRANSFER_DAY: Final = 2
 TRANSFER_WILL: Final = 0.3
 """Share of the obvious transfers that are made."""
@@ -32,15 +28,12 @@ TRANSFER_COVER: Final = 60.0
 """Days of planned demand that a donor keeps."""
 
 
-def lead_days(luck: Draws, lane: Lane, day: int) -> int:
-    """Days from an order of this day to its receipt: gamma around the lane's mean, longer in its congested season.
-    Everything ordered on one lane on one day travels together."""
-    first, last, factor = CONGESTION.get(lane.via or "", DOMESTIC_SEASON)
-    slow = factor if first <= day % 365 <= last else 1.0
-    shape = (lane.mean / lane.sd) ** 2
-    mean = lane.mean * slow
-    draw = luck.stream(f"lead {lane.origin} {lane.destination}", day).gamma(shape, mean / shape)
-    return max(lane.least, round(draw))
+def lead_days(luck: Draws, cause: str, times: Timetable, day: int) -> Ints:
+    """Days from an order of this day to its receipt, of every lane [origin, destination]: gamma around the lane's mean,
+    longer in its congested season. Everything ordered on one lane on one day travels together."""
+    shape = (times.mean / times.sd) ** 2
+    draw = luck.shared.stream(f"lead {cause}", day).standard_gamma(shape) / shape
+    return np.maximum(times.least, np.rint(draw * times.mean * times.slow(day)).astype(np.int64))
 
 
 def review(state: State) -> None:
@@ -63,11 +56,10 @@ def review(state: State) -> None:
 
 def _purchase(state: State, rows: Ints, source: Ints, quantity: Ints) -> None:
     design = state.design
-    lanes = {(s, d): supply_lane(s, d) for s, d in set(zip(source.tolist(), design.dc[rows].tolist(), strict=True))}
+    times = design.network.supply_times
     order = np.lexsort((rows, source, design.dc[rows]))
     rows, source, quantity = rows[order], source[order], quantity[order]
-    keys = list(zip(source.tolist(), design.dc[rows].tolist(), strict=True))
-    days = {key: lead_days(state.luck, lane, state.day) for key, lane in lanes.items()}
+    lane = source, design.dc[rows]
     short = (state.uniform("short delivery")[rows] < SHORT_DELIVERY) & (quantity > design.multiple[rows])
     state.order(
         columns(
@@ -79,10 +71,10 @@ def _purchase(state: State, rows: Ints, source: Ints, quantity: Ints) -> None:
             day=state.day,
             quantity=quantity,
             received=quantity - short * design.multiple[rows],
-            shipped_day=np.array([state.day + lanes[key].dispatch for key in keys]),
-            promised_day=np.array([state.day + round(lanes[key].mean + 0.5 * lanes[key].sd) for key in keys]),
-            arrival_day=np.array([state.day + days[key] for key in keys]),
-            number=_numbers(source * len(DCS) + design.dc[rows]),
+            shipped_day=state.day + times.dispatch[lane],
+            promised_day=state.day + np.rint(times.mean + 0.5 * times.sd).astype(np.int64)[lane],
+            arrival_day=state.day + lead_days(state.luck, "supply", times, state.day)[lane],
+            number=_numbers(source * len(design.network.dcs) + design.dc[rows]),
         )
     )
 
@@ -107,7 +99,7 @@ def transfer(state: State) -> None:
     if state.weekday != TRANSFER_DAY:
         return
     design = state.design
-    dcs = len(DCS)
+    dcs = len(design.network.dcs)
     cover = (state.believed / design.planned).reshape(-1, dcs)
     item = np.arange(len(cover))
     donor, receiver = item * dcs + cover.argmax(axis=1), item * dcs + cover.argmin(axis=1)
@@ -128,9 +120,8 @@ def _move(state: State, donor: Ints, receiver: Ints, quantity: Ints) -> None:
     design = state.design
     order = np.lexsort((donor, design.dc[receiver], design.dc[donor]))
     donor, receiver, quantity = donor[order], receiver[order], quantity[order]
-    ends = list(zip(design.dc[donor].tolist(), design.dc[receiver].tolist(), strict=True))
-    lanes = {pair: transfer_lane(*pair) for pair in set(ends)}
-    days = {pair: lead_days(state.luck, lane, state.day) for pair, lane in lanes.items()}
+    times = design.network.transfer_times
+    lane = design.dc[donor], design.dc[receiver]
     first = state.order(
         columns(
             Lines,
@@ -142,9 +133,9 @@ def _move(state: State, donor: Ints, receiver: Ints, quantity: Ints) -> None:
             quantity=quantity,
             received=quantity,
             shipped_day=state.day,
-            promised_day=np.array([state.day + round(lanes[pair].mean + 1) for pair in ends]),
-            arrival_day=np.array([state.day + days[pair] for pair in ends]),
-            number=_numbers(design.dc[donor] * len(DCS) + design.dc[receiver]),
+            promised_day=state.day + np.rint(times.mean + 1).astype(np.int64)[lane],
+            arrival_day=state.day + lead_days(state.luck, "transfer", times, state.day)[lane],
+            number=_numbers(design.dc[donor] * len(design.network.dcs) + design.dc[receiver]),
         )
     )
     state.happen(Event.TRANSFER_OUT, donor, quantity, first + np.arange(len(donor)))

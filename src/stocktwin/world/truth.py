@@ -13,7 +13,6 @@ from stocktwin.world.design import Design
 from stocktwin.world.encoding import chosen, dates, instants, joined, quantities, where, write_parquet
 from stocktwin.world.movement_feed import KINDS, conditions, documents, ends
 from stocktwin.world.order_feed import OrderBook
-from stocktwin.world.places import DCS
 from stocktwin.world.posting_faults import SYSTEMS, Cause, PostingFaults, error_units
 from stocktwin.world.records import UNREPORTED, Counts, Event, Events, Reality
 
@@ -42,7 +41,7 @@ def write_truth(
 def _shelf(design: Design, row: Ints) -> dict[str, pa.Array]:
     return {
         "item_id": chosen(design.items.item_id, design.item[row]),
-        "location_id": chosen([dc.location_id for dc in DCS], design.dc[row]),
+        "location_id": chosen(design.dc_ids, design.dc[row]),
     }
 
 
@@ -109,7 +108,7 @@ def fault_columns(
     value = units * design.items.atom_cost[design.item[row]]
     ended = end < reality.days
     return {
-        "fault_id": joined("F-", chosen([f"{k:05d}" for k in range(len(row))], np.arange(len(row)))),
+        "fault_id": joined(f"F{design.group}-", chosen([f"{k:05d}" for k in range(len(row))], np.arange(len(row)))),
         "cause": chosen([c.name for c in Cause], cause),
         **_shelf(design, row),
         "start": dates(epoch_days(start)),
