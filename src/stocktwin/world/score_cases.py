@@ -1,0 +1,166 @@
+"""Which labelled faults the twin found, how soon, and how often it cried wolf."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from stocktwin.domain.calendar import MICROSECONDS_PER_DAY as DAY
+
+HOUR: Final = DAY // 24
+TOLERANCE: Final = 2 * DAY
+"""How far a case and a fault may lie apart and still be about the same thing: labels are dated by local day, books are
+put right on the evening of a day, and what is put right is told the next."""
+SILENCE: Final = 3 * DAY
+"""A finding that was not told for so long and then again is a new case."""
+FOREVER: Final = 2**62
+
+TELLINGS: Final = pa.schema(
+    [
+        ("told_at", pa.int64()),  # when the twin was asked, µs
+        ("cause", pa.string()),  # null: a symptom, no cause named
+        ("item_id", pa.string()),
+        ("location_id", pa.string()),
+        ("since", pa.int64()),  # event time of the earliest fact behind it, µs
+        ("until", pa.int64()),  # event time of what it is about, µs
+    ]
+)
+"""What the twin told at each asking: the same finding again every time, while it stands."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A labelled fault: from `start` until `end` (µs; `FOREVER` where nobody put it right). An empty item or location
+    stands for all of them."""
+
+    cause: str
+    item_id: str | None
+    location_id: str | None
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Case:
+    """A finding from the first time it was told: what it is about lies between `since` and `until`."""
+
+    cause: str | None
+    item_id: str
+    location_id: str
+    since: int
+    until: int
+    told_at: int
+
+
+def cases_of(tellings: pa.Table) -> list[Case]:
+    """Findings told evening after evening (`TELLINGS`) as cases: the same cause, item and location, until it was not
+    told for longer than `SILENCE`."""
+    told: dict[tuple[str, str, str], list[tuple[int, int, int]]] = defaultdict(list)
+    for row in tellings.to_pylist():
+        key = (row["cause"] or "", row["item_id"], row["location_id"])
+        told[key].append((row["told_at"], row["since"], row["until"]))
+    out = []
+    for (cause, item, location), rows in sorted(told.items()):
+        for run in _runs(sorted(rows)):
+            since, until = min(row[1] for row in run), max(row[2] for row in run)
+            out.append(Case(cause or None, item, location, since, until, run[0][0]))
+    return out
+
+
+def _runs(rows: Sequence[tuple[int, int, int]]) -> Iterable[list[tuple[int, int, int]]]:
+    run: list[tuple[int, int, int]] = []
+    for row in rows:
+        if run and row[0] - run[-1][0] > SILENCE:
+            yield run
+            run = []
+        run.append(row)
+    yield run
+
+
+def about(case: Case, fault: Fault) -> bool:
+    """Whether a case and a fault are about the same item-location at the same time, whatever the cause.
+
+    >>> fault = Fault("theft", "A", "D", 10 * DAY, 20 * DAY)
+    >>> [about(Case(None, "A", "D", day * DAY, day * DAY, 0), fault) for day in (7, 8, 22, 23)]
+    [False, True, True, False]
+    """
+    return (
+        fault.item_id in (None, case.item_id)
+        and fault.location_id in (None, case.location_id)
+        and case.since <= fault.end + TOLERANCE
+        and case.until >= fault.start - TOLERANCE
+    )
+
+
+def score_cases(
+    faults: Sequence[Fault], tellings: pa.Table, *, since: int, until: int, item_locations: int
+) -> dict[str, Any]:
+    """Found faults and false alarms of a twin that was asked regularly from `since` until `until` (µs).
+
+    `causes`: per cause named by a label or by the twin, `recall` (faults that stood in the period and were told under
+    their own cause ÷ faults that stood in it), `precision` (cases of that cause that are about a fault of that cause ÷
+    cases of that cause), `median_hours` and `p90_hours` from the start of a fault that began in the period to the first
+    asking at which it was told. `false_cases_per_1000_month`: cases that are about no fault whatever, per 1,000
+    item-locations and 30 days. `cases`: how many there were of each. Nothing to divide by is null.
+    """
+    standing = [fault for fault in faults if fault.start <= until and fault.end >= since]
+    cases = cases_of(tellings)
+    near = _near(cases, faults)
+    false = sum(not found for found in near)
+    months = (until - since) / (30 * DAY)
+    names = sorted({fault.cause for fault in standing} | {case.cause for case in cases if case.cause})
+    return {
+        "causes": {name: _cause(name, standing, cases, near, since) for name in names},
+        "false_cases_per_1000_month": _share(1000 * false, item_locations * months),
+        "cases": {
+            "faults": len(standing),
+            "noticed": len({id(fault) for found in near for fault in found} & {id(fault) for fault in standing}),
+            "told": len(cases),
+            "right": sum(any(f.cause == c.cause for f in found) for c, found in zip(cases, near, strict=True)),
+            "false": false,
+        },
+    }
+
+
+def _near(cases: Sequence[Case], faults: Sequence[Fault]) -> list[list[Fault]]:
+    """For each case the faults it may be about."""
+    at: dict[tuple[str | None, str | None], list[Fault]] = defaultdict(list)
+    for fault in faults:
+        at[fault.item_id, fault.location_id].append(fault)
+    out = []
+    for case in cases:
+        keys = [(item, place) for item in (case.item_id, None) for place in (case.location_id, None)]
+        out.append([fault for key in keys for fault in at.get(key, ()) if about(case, fault)])
+    return out
+
+
+def _cause(
+    name: str, standing: Sequence[Fault], cases: Sequence[Case], near: Sequence[Sequence[Fault]], since: int
+) -> dict[str, float | None]:
+    """The four figures of one cause."""
+    mine = [fault for fault in standing if fault.cause == name]
+    told = [(case, found) for case, found in zip(cases, near, strict=True) if case.cause == name]
+    first: dict[int, int] = {}
+    for case, found in told:
+        for fault in found:
+            if fault.cause == name:
+                first[id(fault)] = min(first.get(id(fault), case.told_at), case.told_at)
+    waits = [
+        max(0, first[id(fault)] - fault.start) / HOUR for fault in mine if id(fault) in first and fault.start >= since
+    ]
+    right = sum(any(fault.cause == name for fault in found) for _, found in told)
+    return {
+        "precision": _share(right, len(told)),
+        "recall": _share(sum(id(fault) in first for fault in mine), len(mine)),
+        "median_hours": float(np.median(waits)) if waits else None,
+        "p90_hours": float(np.quantile(waits, 0.9)) if waits else None,
+    }
+
+
+def _share(part: float, whole: float) -> float | None:
+    return part / whole if whole else None

@@ -1,0 +1,106 @@
+"""What the twin expected and what came: arrival windows of order lines, demand of the weeks ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from stocktwin.domain.calendar import MICROSECONDS_PER_DAY as DAY
+
+Floats = npt.NDArray[np.float64]
+
+WINDOWS: Final = pa.schema(
+    [
+        ("asked_at", pa.int64()),  # µs
+        ("order_id", pa.string()),
+        ("line", pa.string()),
+        ("q10", pa.int64()),
+        ("q50", pa.int64()),
+        ("q90", pa.int64()),
+    ]
+)
+"""Arrival windows that the twin gave, at one or several origins."""
+QUANTILES: Final = {"q10": 0.1, "q50": 0.5, "q90": 0.9}
+
+
+def score_arrivals(windows: pa.Table, arrived: Mapping[tuple[str, str], int], until: int) -> dict[str, Any]:
+    """Windows (`WINDOWS`) against the true arrivals, (order, line) → µs.
+
+    `coverage_80`: share of windows whose first and last day enclose the day of arrival. `pinball_days`: mean pinball
+    loss of the 10, 50 and 90 % arrival, in days, averaged over the three. Days are UTC dates: goods arrive once a day
+    and the twin forecasts days. A line that had not arrived at `until` (µs, the end of what the truth knows) is missed
+    where its window had closed by then, and its loss is that of an arrival on that day, the least it can be; where not,
+    nobody knows and it is left out (`unknown`).
+    """
+    rows = windows.to_pylist()
+    asked = [(row, arrived.get((row["order_id"], row["line"]))) for row in rows]
+    known = [(row, when) for row, when in asked if when is not None]
+    open_still = [row for row, when in asked if when is None and row["q90"] < until]
+    inside = [row["q10"] // DAY <= when // DAY <= row["q90"] // DAY for row, when in known]
+    scored = len(known) + len(open_still)
+    late = {id(row): until for row in open_still}
+    pairs = known + [(row, late[id(row)]) for row in open_still]
+    losses = [_pinball((when // DAY) - (row[name] // DAY), p) for row, when in pairs for name, p in QUANTILES.items()]
+    return {
+        "coverage_80": sum(inside) / scored if scored else None,
+        "pinball_days": float(np.mean(losses)) if losses else None,
+        "lines": scored,
+        "unknown": len(rows) - scored,
+    }
+
+
+def _pinball(miss: float, p: float) -> float:
+    """Pinball loss of a quantile that was `miss` too low (Koenker & Bassett 1978).
+
+    >>> _pinball(2, 0.9), _pinball(-2, 0.9)
+    (1.8, 0.19999999999999996)
+    """
+    return p * miss if miss >= 0 else (p - 1) * miss
+
+
+def score_demand(told: pa.Table, asked: pa.Table, probabilities: Mapping[str, float], last: int) -> dict[str, Any]:
+    """Quantiles of demand sums against what customers asked for, served or not.
+
+    `told`: `first_day` (days since 1970-01-01), `horizon`, `item_id`, `location_id` and one column a quantile;
+    `asked`: `date`, `item_id`, `location_id`, `asked`. Horizons that end after day `last` are left out.
+    `weighted_quantile_loss` = 2 · mean over the quantiles of Σ pinball ÷ Σ demand, sums over item-locations and
+    origins (Makridakis et al. 2022, the M5 uncertainty track, weighted by units); null without demand.
+    """
+    true = _sums(told, asked)
+    first, horizon = (np.asarray(told.column(name).to_numpy(), np.int64) for name in ("first_day", "horizon"))
+    kept = first + horizon - 1 <= last
+    losses = []
+    for name, p in probabilities.items():
+        miss = true[kept] - np.asarray(told.column(name).cast(pa.float64()).to_numpy(), np.float64)[kept]
+        losses.append(float(np.where(miss >= 0, p * miss, (p - 1) * miss).sum()))
+    total = float(true[kept].sum())
+    return {
+        "weighted_quantile_loss": 2 * float(np.mean(losses)) / total if losses and total > 0 else None,
+        "sums": int(kept.sum()),
+    }
+
+
+def _sums(told: pa.Table, asked: pa.Table) -> Floats:
+    """True demand over each row's horizon, by running sums of each item-location."""
+    keys = {
+        key: code for code, key in enumerate(sorted(set(zip(*(told.column(n).to_pylist() for n in PAIR), strict=True))))
+    }
+    code = np.array([keys.get(key, -1) for key in zip(*(asked.column(n).to_pylist() for n in PAIR), strict=True)])
+    day = np.asarray(asked.column("date").cast(pa.int32()).to_numpy(), np.int64)
+    quantity = np.asarray(asked.column("asked").cast(pa.float64()).to_numpy(), np.float64)
+    mine = np.flatnonzero(code >= 0) if len(code) else np.zeros(0, np.int64)
+    span = 2**32
+    place = code[mine] * span + day[mine] if len(mine) else np.zeros(0, np.int64)
+    order = np.argsort(place, kind="stable")
+    running = np.concatenate([[0.0], np.cumsum(quantity[mine][order])])
+    row = np.array([keys[key] for key in zip(*(told.column(n).to_pylist() for n in PAIR), strict=True)], np.int64)
+    first, horizon = (np.asarray(told.column(name).to_numpy(), np.int64) for name in ("first_day", "horizon"))
+    low, high = (np.searchsorted(place[order], row * span + first + add) for add in (0, horizon))
+    return np.asarray(running[high] - running[low])
+
+
+PAIR: Final = ("item_id", "location_id")
