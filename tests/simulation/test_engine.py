@@ -12,6 +12,7 @@ from stocktwin.domain.errors import ScenarioError, UsageError
 from stocktwin.kernels.network import COLUMN
 from stocktwin.simulation.change import Action, Bench, Transfer
 from stocktwin.simulation.compile import Compiled
+from stocktwin.simulation.disruption import effects_of
 from stocktwin.simulation.engine import only, project, simulate
 from stocktwin.simulation.scenario import Scenario, parse_scenario
 
@@ -178,3 +179,52 @@ def test_a_surge_in_one_region_leaves_the_others_alone(compiled: Compiled) -> No
     nowhere = {"name": "x", "disruption": [{"kind": "demand_scale", "region": "north", "factor": 2.0, "days": 3}]}
     with pytest.raises(ScenarioError, match="region 'north'"):
         simulate(compiled, [parse_scenario(nowhere, "x")], replications=5)
+
+
+def louder(**more: object) -> dict[str, object]:
+    return {"kind": "demand_variability", "factor": 2.0, **more}
+
+
+@pytest.mark.parametrize(
+    ("disruptions", "told"),
+    [
+        ([{"kind": "supplier_offline", "location": "PORT", "days": 3}], "nothing is sourced from 'PORT'"),
+        ([{"kind": "port_closed", "location": "SUP", "days": 3}], "nothing passes the port 'SUP'"),
+        ([louder(days=5), louder(item="I1")], "another one came before"),
+    ],
+)
+def test_what_would_be_taken_for_something_else_is_refused(
+    compiled: Compiled, disruptions: list[dict[str, object]], told: str
+) -> None:
+    with pytest.raises(ScenarioError, match=told):
+        simulate(compiled, [parse_scenario({"disruption": disruptions}, "x")], replications=4)
+
+
+def test_a_horizon_that_ends_in_the_outage_is_told_however_short_the_outage_is(compiled: Compiled) -> None:
+    enough, short = (simulate(compiled, [outage(20)], replications=4, horizon=days) for days in (60, 15))
+    assert enough.warnings == ()
+    assert "ends before the disruption has worked itself out" in short.warnings[0]
+
+
+def changed(kind: str, **more: object) -> Scenario:
+    return parse_scenario({"change": [{"kind": kind, **more}]}, "changed")
+
+
+def test_reorder_point_and_order_up_to_change_by_themselves(compiled: Compiled) -> None:
+    kinds = [changed("reorder_point", add=5), changed("order_up_to", add=5), changed("safety_stock", add=5)]
+    shifts = [effects_of(one, compiled, 30, 2, 0).shift for one in kinds]
+    assert [shift[:, 0].tolist() for shift in shifts if shift is not None] == [
+        [5] * 10 + [5000] * 2, [0] * 12, [5] * 10 + [5000] * 2,
+    ]  # fmt: skip
+    assert [shift[:, 1].tolist() for shift in shifts if shift is not None] == [
+        [0] * 12, [5] * 10 + [5000] * 2, [5] * 10 + [5000] * 2,
+    ]  # fmt: skip
+    run = simulate(compiled, kinds[:2], replications=40, horizon=200)
+    sooner, larger = (outcome.difference(run.baseline) for outcome in run.scenarios)
+    assert (sooner["fill_rate"].lo or 0) > 0
+    assert (larger["orders"].hi or 0) < 0  # larger orders are fewer
+
+
+def test_an_order_up_to_at_or_below_the_reorder_point_is_refused(compiled: Compiled) -> None:
+    with pytest.raises(ScenarioError, match="order-up-to 70 would not be above reorder point 70"):
+        simulate(compiled, [changed("reorder_point", factor=2)], replications=4)

@@ -102,7 +102,7 @@ class Bench:
     def _arrays(self, places: Ints, action: Action) -> tuple[Lines, OpenArrays]:
         """The kernel's arrays of some item-locations once the action has been carried out."""
         on_hand = self.compiled.on_hand.copy()
-        shift = np.zeros(len(self.compiled), np.int64)
+        shift = np.zeros((len(self.compiled), 2), np.int64)
         for row, delta in action.safety_stock.items():
             shift[self._place(row)] += delta
         arriving: dict[int, list[Transfer]] = {}

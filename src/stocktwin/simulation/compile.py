@@ -13,10 +13,10 @@ import numpy.typing as npt
 from stocktwin.analytics.demand import DemandForecast
 from stocktwin.analytics.leadtime import LeadTimeModel, arrival_windows
 from stocktwin.analytics.replenishment import Way
-from stocktwin.domain.calendar import MICROSECONDS_PER_DAY
 from stocktwin.domain.identity import stable_hash64
 from stocktwin.kernels.inverse import DemandTables
 from stocktwin.kernels.streams import signed
+from stocktwin.ledger.days import local_day_number
 from stocktwin.simulation.demand import DemandMoments, moments
 from stocktwin.simulation.parameters import Around, Parameters, order_cycles, parameters
 from stocktwin.simulation.routes import Route, RouteBook, source_ways
@@ -129,6 +129,7 @@ def compile_network(
     policies = _by_row(snapshot.policies, rows)
     unit = np.asarray(10.0 ** snapshot.scale()[snapshot.item[rows]], np.float64)
     costs = _costs(snapshot, rows, policies, sources, book.routes, route, unit, holding_rate)
+    _tell_unused(book, notes)
     table = book.lead_times()
     lead = np.array([book.routes[one].lead for one in route], np.int64)
     demand = moments(forecast, rows)
@@ -243,13 +244,24 @@ def _open_lines(
     return tuple(sorted(lines, key=lambda line: (line.place, line.line))), promised
 
 
+def _tell_unused(book: RouteBook, notes: Counter[str]) -> None:
+    """What lanes declare that a run assumes or leaves out."""
+    for count, what in (
+        (book.half_way, "routes pass their port half-way: days_to_via is missing"),
+        (book.per_shipment, "routes whose cost per shipment is not charged: lines of one shipment are not known"),
+        (book.limited, "routes whose capacity per day does not bind: whatever is ordered leaves at once"),
+    ):
+        if count:
+            notes[what] += count
+
+
 def _row(snapshot: Snapshot, item: int, location: int) -> int:
     return int(snapshot.rows(np.array([item], np.int32), np.array([location], np.int32))[0])
 
 
 def _age(snapshot: Snapshot, moment: int | None) -> int:
-    """Day of a past moment relative to day 0 (−1: within the last 24 hours); 0 for none."""
-    return 0 if moment is None else -1 - max((snapshot.as_of - moment) // MICROSECONDS_PER_DAY, 0)
+    """Local day of a past moment relative to day 0, the day after `today` (−1: today); 0 for none."""
+    return 0 if moment is None else min(local_day_number(moment, snapshot.timezone) - snapshot.today, 0) - 1
 
 
 def _costs(

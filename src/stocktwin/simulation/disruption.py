@@ -17,6 +17,7 @@ from stocktwin.domain.identity import stable_hash64
 from stocktwin.kernels.period import ONE
 from stocktwin.kernels.streams import DISRUPTION, uniforms
 from stocktwin.simulation.compile import Compiled
+from stocktwin.simulation.parameters import UP_TO_LEVEL
 from stocktwin.simulation.routes import Route
 from stocktwin.simulation.scenario import PORT_BUSIEST, PRIMARY_LARGEST, Change, Disruption, Scenario
 
@@ -57,7 +58,7 @@ class Effects:
     noisy_rows: Flags | None = None
     """[i]."""
     shift: Ints | None = None
-    """[i] added to reorder point and order-up-to from `shift_day` on."""
+    """[i, 2] added to reorder point and to order-up-to from `shift_day` on."""
     shift_day: int = 0
     window: tuple[int, int] | None = None
     """First day and the day after the last on which a disruption can act."""
@@ -113,6 +114,8 @@ def _apply(made: Effects, name: str, where: str, one: Disruption, compiled: Comp
     elif one.kind == "demand_scale":
         _scale(made, name, where, one, compiled, acting)
     elif one.kind == "demand_variability":
+        if made.noisy is not None:
+            raise ScenarioError(name, where, "a scenario has one demand_variability; another one came before")
         if one.probability < 1 or one.start_window or one.days_low is not None:
             raise ScenarioError(name, where, "demand_variability acts in every replication on the same days")
         made.noise, made.noisy = one.factor, acting[:, 0]
@@ -137,9 +140,10 @@ def _places(made: Effects, name: str, where: str, one: Disruption, compiled: Com
         return sorted(known)
     if wanted in (PRIMARY_LARGEST, PORT_BUSIEST):
         return [max(sorted(known), key=known.__getitem__)] if known else []
-    every = {route.origin for route in compiled.routes} | {route.via for route in compiled.routes}
-    if wanted not in every:
-        raise ScenarioError(name, f"{where}.location", f"nothing is sourced from or through {wanted!r}")
+    supplier = one.kind == "supplier_offline"
+    if wanted not in {route.origin if supplier else route.via for route in compiled.routes}:
+        what = "is sourced from" if supplier else "passes the port"
+        raise ScenarioError(name, f"{where}.location", f"nothing {what} {wanted!r}")
     return [wanted]
 
 
@@ -169,18 +173,40 @@ def _scale(made: Effects, name: str, where: str, one: Disruption, compiled: Comp
 
 
 def _change(made: Effects, name: str, where: str, change: Change, compiled: Compiled) -> None:
+    """Shifts s and S of the item-locations chosen; changes of one scenario add up."""
     mine = _chosen(name, where, compiled, change)
     policy, unit = compiled.policy, compiled.unit
-    if change.kind != "safety_stock":
-        raise ScenarioError(name, f"{where}.kind", f"{change.kind!r} is not simulated yet; change safety_stock")
-    now = policy.safety_stock
+    if change.kind == "order_up_to":
+        mine &= policy.Q == 0
+        if not mine.any():
+            raise ScenarioError(name, f"{where}.kind", "who orders a fixed quantity has no order-up-to")
+    now, moves = _lever(change.kind, compiled)
     wanted = now.astype(np.float64) if change.value is None else change.value * unit
     wanted = wanted * (1.0 if change.factor is None else change.factor) + (change.add or 0.0) * unit
     delta = np.where(mine, np.floor(wanted + 0.5).astype(np.int64) - now, 0)
     if made.shift is not None and made.shift_day != change.from_day:
         raise ScenarioError(name, f"{where}.from_day", "all changes of a scenario must begin on the same day")
-    made.shift = delta if made.shift is None else delta + made.shift
+    shift = delta[:, None] * moves
+    made.shift = shift if made.shift is None else shift + made.shift
     made.shift_day = change.from_day
+    s, S = policy.s + made.shift[:, 0], policy.S + made.shift[:, 1]
+    wrong = np.flatnonzero((policy.Q == 0) & (s >= S))
+    if len(wrong):
+        at = wrong[0]
+        told = f"order-up-to {S[at] / unit[at]:g} would not be above reorder point {s[at] / unit[at]:g}"
+        raise ScenarioError(name, where, f"{told} at {len(wrong)} item-locations")
+
+
+def _lever(kind: str, compiled: Compiled) -> tuple[Ints, npt.NDArray[np.bool_]]:
+    """[i] what a change acts on, and [i, 2] whether it moves s and S: a base stock has one level, which moves both."""
+    policy = compiled.policy
+    one_level = np.array([named in UP_TO_LEVEL for named in policy.kind], bool)
+    every = np.ones(len(compiled), bool)
+    if kind == "safety_stock":
+        return policy.safety_stock, np.column_stack([every, every])
+    if kind == "reorder_point":
+        return np.where(one_level, policy.S, policy.s), np.column_stack([every, one_level])
+    return policy.S, np.column_stack([one_level, every])
 
 
 def _chosen(name: str, where: str, compiled: Compiled, one: Disruption | Change) -> Flags:

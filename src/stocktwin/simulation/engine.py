@@ -56,11 +56,11 @@ class Run:
     replications: int
 
     def lines(self, places: Ints, on_hand: Ints | None = None, shift: Ints | None = None) -> tuple[Lines, OpenArrays]:
-        """Kernel arrays of some item-locations; `on_hand` and `shift` (all places) replace the run's own."""
+        """Kernel arrays of some item-locations; `on_hand` [i] and `shift` [i, 2] replace the run's own."""
         c, policy = self.compiled, self.compiled.policy
         moved = (self.shift if shift is None else shift)[places]
         now = np.stack([policy.s[places], policy.S[places], policy.Q[places]], axis=1)
-        later = now + np.stack([moved, moved, np.zeros_like(moved)], axis=1)
+        later = now + np.column_stack([moved, np.zeros(len(moved), np.int64)])
         place_of = np.array([line.place for line in c.open_lines], np.int64)
         first = np.searchsorted(place_of, places)
         count = np.searchsorted(place_of, places, side="right") - first
@@ -156,7 +156,7 @@ def prepare(
     changed = np.zeros(days, np.int64) if effects.noisy is None else effects.noisy.astype(np.int64)
     calendar = Calendar(compiled.first_day, days, warmup, 1 << (furthest + 1).bit_length(), changed)
     demand, table, level, factor = _demand(compiled, effects)
-    shift = np.zeros(len(compiled), np.int64) if effects.shift is None else effects.shift
+    shift = np.zeros((len(compiled), 2), np.int64) if effects.shift is None else effects.shift
     return Run(
         compiled, calendar, Transit(leaves, arrives), opened, demand, table, level, factor, route,
         shift, effects.shift_day, seed, replications,
@@ -289,7 +289,7 @@ def _horizon(
     """Days to simulate, and a warning when they are fewer than the scenarios need."""
     late = int(np.quantile(compiled.lead_times, LATE, axis=1).max(initial=1))
     review = int(compiled.policy.review_days.max(initial=1))
-    needed = DEFAULT_HORIZON
+    needed = 0
     for scenario in scenarios:
         for one in scenario.disruptions:
             length = one.days_high if one.days_high is not None else one.days
@@ -297,8 +297,8 @@ def _horizon(
                 end = one.first_day(compiled.first_day) + one.start_window + length
                 needed = max(needed, end + 2 * late + review)
     declared = [one.horizon_days for one in scenarios if one.horizon_days is not None]
-    days = asked or max([*declared, warmup + needed])
-    short = bool(scenarios) and days - warmup < needed and needed > DEFAULT_HORIZON
+    days = asked or max([*declared, warmup + max(needed, DEFAULT_HORIZON)])
+    short = days - warmup < needed
     told = f"the horizon of {days} days ends before the disruption has worked itself out; {warmup + needed} would do"
     return days, [told] if short else []
 

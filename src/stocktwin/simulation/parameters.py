@@ -75,7 +75,8 @@ def parameters(
             notes[reason] += 1
     _mend(made, notes)
     given = np.array([(policy or {}).get("safety_stock") is not None for policy in policies], bool)
-    implied = np.maximum(np.floor(made.s - mean + 0.5), 0).astype(np.int64)
+    level = np.where([kind in UP_TO_LEVEL for kind in made.kind], made.S, made.s)
+    implied = np.maximum(np.floor(level - mean + 0.5), 0).astype(np.int64)
     made.safety_stock = np.where(given, made.safety_stock, implied)
     return made, [f"{count} item-locations: {reason}" for reason, count in sorted(notes.items())]
 

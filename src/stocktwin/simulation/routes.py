@@ -52,8 +52,10 @@ class RouteBook:
     extra_leads: list[npt.NDArray[np.int32]] = field(default_factory=list)
     half_way: int = 0
     """Routes whose distance to their port had to be assumed."""
-    per_shipment: bool = False
-    """Whether a lane in use declares a cost per shipment."""
+    per_shipment: int = 0
+    """Routes whose lane declares a cost per shipment."""
+    limited: int = 0
+    """Routes whose lane declares a capacity per day."""
 
     def __post_init__(self) -> None:
         self._index: dict[tuple[str, str, str, int, str], int] = {}
@@ -104,7 +106,8 @@ class RouteBook:
         if via and days is None:
             self.half_way += 1
             days = float(self.lead_times()[lead].mean()) / 2
-        self.per_shipment |= bool(lane.get("cost_per_shipment"))
+        self.per_shipment += bool(lane.get("cost_per_shipment"))
+        self.limited += bool(lane.get("capacity_per_day"))
         return Route(*ends, mode, lead, via, round(days or 0), lane.get("cost_per_unit") or 0.0, role)
 
 
