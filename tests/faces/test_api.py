@@ -236,3 +236,10 @@ def test_the_description_is_openapi_3_1_and_names_every_path(client: Any, root: 
 def test_pages_of_other_hosts_are_never_asked_for_documentation(client: Any) -> None:
     assert client.get("/docs").status_code == 404
     assert client.get("/redoc").status_code == 404
+
+
+@pytest.mark.parametrize("base", ["/etc/own.toml", "../own.toml", "a/b", ""])
+def test_a_scenario_with_parameters_is_never_a_file_of_the_server(client: Any, base: str) -> None:
+    body = {"scenarios": [{"base": base, "parameters": {}}]}
+    response = client.post("/api/v1/simulations", json=body)
+    assert (response.status_code, "not of a file" in response.json()["detail"]) == (422, True)

@@ -236,3 +236,13 @@ def test_a_map_without_room_is_left_alone(watched: Callable[..., Watched]) -> No
         page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     page.set_viewport_size({"width": 390, "height": 844})
     page.locator("#map canvas").first.wait_for()
+
+
+def test_a_parameter_chosen_on_the_page_is_what_runs(watched: Callable[..., Watched]) -> None:
+    page = watched().open("scenarios")
+    card = page.locator(".scenario", has=page.locator("[value=supplier_outage]"))
+    card.get_by_role("checkbox").check()
+    card.get_by_label("Days", exact=True).fill("4")
+    page.get_by_label("Replications").fill("4")
+    page.get_by_role("button", name="Run").click()
+    page.locator("table.comparison th", has_text="(days 4)").wait_for()

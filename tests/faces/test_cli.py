@@ -265,3 +265,21 @@ def test_beside_the_demo_a_command_means_the_demo(tmp_path: Path, monkeypatch: p
     code, out, _ = call("status", "--json")
     assert code == 0
     assert json.loads(out)["name"] == ".demo"
+
+
+def test_a_scenario_takes_other_parameters(ask: Run) -> None:
+    few = ("--replications", "2", "--horizon", "20")
+    answer = ask("simulate", "demand_surge", "--set", "factor=2", "--set", "item=A", *few)
+    assert answer["scenarios"][0]["title"].endswith("(factor 2, item A)")
+    assert answer["scenarios"][0]["difference"]["demand_units"]["mean"] > 0
+    for wrong in ("days", "=3", "days=", "dayz=3", "item=none-such"):
+        code, out, err = call("--twin", str(ask.root), "simulate", "demand_surge", "--set", wrong, *few)  # type: ignore[attr-defined]
+        assert (code, out, err.count("\n")) == (2, "", 1), (wrong, out, err)
+        assert wrong.split("=")[0] in err or repr(wrong) in err
+
+
+def test_a_broken_scenario_of_the_twin_is_listed_with_what_is_wrong(ask: Run) -> None:
+    (ask.root / "scenarios" / "mine.toml").write_text("[[disruption]]\nkind = 'flood'\n")  # type: ignore[attr-defined]
+    last = ask("scenario", "list")["scenarios"][-1]
+    assert last["name"] == "mine"
+    assert "'flood'" in last["problem"]

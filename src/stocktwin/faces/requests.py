@@ -12,7 +12,7 @@ Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 def _no_file(scenario: str | dict[str, Any]) -> str | dict[str, Any]:
     """The command line takes files as scenarios; a visitor of the server must not reach files of its machine."""
     if isinstance(scenario, dict):
-        return scenario
+        return {**scenario, "base": _no_file(scenario["base"])} if isinstance(scenario.get("base"), str) else scenario
     name = scenario.strip()
     if not name or len(name) > 200 or name.endswith(".toml") or "/" in name or "\\" in name:
         raise ValueError("must be the name of a scenario, not of a file")
@@ -23,7 +23,8 @@ Scenario = Annotated[str | dict[str, Any], AfterValidator(_no_file)]
 
 
 class SimulationRequest(BaseModel):
-    """Scenarios to run against the live state, each by name or as a whole document."""
+    """Scenarios to run against the live state, each by name, by name with other parameters (`base`, `parameters`), or
+    as a whole document."""
 
     model_config = ConfigDict(
         extra="forbid",

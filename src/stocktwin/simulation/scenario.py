@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from stocktwin.domain.errors import EnvironmentFault, NotFoundError, ScenarioError
+from stocktwin.simulation.adjust import adjusted, parameters_of
 from stocktwin.simulation.keys import Table, read_table, suggest
 
 PRIMARY_LARGEST: Final = "primary-largest"
@@ -179,13 +180,28 @@ def parse_scenario(raw: Mapping[str, Any], name: str = "scenario") -> Scenario:
     )
 
 
-def load_scenario(name_or_path: str | Path) -> Scenario:
-    """A scenario of the library by its name, else from a `.toml` file, named by the file's stem.
+def load_scenario(name_or_path: str | Path, parameters: Mapping[str, Any] | None = None) -> Scenario:
+    """A scenario of the library by its name, else from a `.toml` file, named by the file's stem; `parameters` are
+    other values than its text gives (`adjust.py`).
 
-    Raises NotFoundError listing the library where there is neither, ScenarioError where the file is wrong.
+    Raises NotFoundError listing the library where there is neither, ScenarioError where the file or a value is wrong.
     """
+    name, raw = _load(name_or_path)
+    return parse_scenario(adjusted(raw, parameters or {}, name), name)
+
+
+def describe_scenario(name_or_path: str | Path) -> dict[str, Any]:
+    """Name, title, description and parameters of a scenario."""
+    name, raw = _load(name_or_path)
+    known = parse_scenario(raw, name)
+    parameters = {key: str(one) if isinstance(one, date) else one for key, one in parameters_of(raw).items()}
+    return {"name": name, "title": known.title, "description": known.description, "parameters": parameters}
+
+
+def _load(name_or_path: str | Path) -> tuple[str, dict[str, Any]]:
+    """Name and parsed text."""
     if isinstance(name_or_path, str) and name_or_path in library_names():
-        return _parse_text(library_text(name_or_path), name_or_path)
+        return name_or_path, _parse_text(library_text(name_or_path), name_or_path)
     path = Path(name_or_path)
     try:
         if path.suffix != ".toml" or not path.is_file():
@@ -195,7 +211,7 @@ def load_scenario(name_or_path: str | Path) -> Scenario:
         raise ScenarioError(path.stem, "file", f"not UTF-8 at byte {error.start}: {path}") from None
     except OSError as error:
         raise EnvironmentFault(f"cannot read {path}: {error.strerror}") from error
-    return _parse_text(text, path.stem)
+    return path.stem, _parse_text(text, path.stem)
 
 
 def library_names() -> tuple[str, ...]:
@@ -212,9 +228,8 @@ def library_text(name: str) -> str:
 
 
 def describe_library() -> list[dict[str, Any]]:
-    """Name, title and description of each built-in scenario; `parameters` is empty: edit the text instead."""
-    known = [load_scenario(name) for name in library_names()]
-    return [{"name": one.name, "title": one.title, "description": one.description, "parameters": {}} for one in known]
+    """What `describe_scenario` says of each built-in scenario."""
+    return [describe_scenario(name) for name in library_names()]
 
 
 def _library() -> Traversable:
@@ -227,12 +242,11 @@ def _unknown(name: str) -> NotFoundError:
     return error
 
 
-def _parse_text(text: str, name: str) -> Scenario:
+def _parse_text(text: str, name: str) -> dict[str, Any]:
     try:
-        raw = tomllib.loads(text)
+        return tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # ValueError: an integer of thousands of digits, too
         raise ScenarioError(name, "file", f"not TOML: {error}") from None
-    return parse_scenario(raw, name)
 
 
 def _start(top: Table) -> int | date:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stocktwin.app.answers.values import plain_answer
-from stocktwin.domain.errors import NotFoundError
+from stocktwin.domain.errors import NotFoundError, StocktwinError, UsageError
 from stocktwin.domain.ports import Progress
 
 if TYPE_CHECKING:
@@ -18,22 +18,21 @@ DEFAULT_REPLICATIONS = 200
 
 
 def scenarios(root: Path) -> dict[str, Any]:
-    """The built-in library and the files of `scenarios/` in the twin."""
-    from stocktwin.simulation.scenario import describe_library, load_scenario
+    """The built-in library and the files of `scenarios/` in the twin; one that cannot be used says why (`problem`)."""
+    from stocktwin.simulation.scenario import describe_library
 
     known = [{**entry, "source": "library"} for entry in describe_library()]
-    for path in sorted((root / "scenarios").glob("*.toml")):
-        scenario = load_scenario(path)
-        known.append(
-            {
-                "name": path.stem,
-                "title": scenario.title,
-                "description": scenario.description,
-                "source": "twin",
-                "parameters": {},
-            }
-        )
+    known += [{**_described(path), "source": "twin"} for path in sorted((root / "scenarios").glob("*.toml"))]
     return plain_answer({"scenarios": known})
+
+
+def _described(path: Path) -> dict[str, Any]:
+    from stocktwin.simulation.scenario import describe_scenario
+
+    try:
+        return describe_scenario(path)
+    except StocktwinError as error:
+        return {"name": path.stem, "title": path.stem, "description": "", "parameters": {}, "problem": str(error)}
 
 
 def scenario_text(root: Path, name: str) -> dict[str, Any]:
@@ -75,14 +74,25 @@ def simulate_scenarios(
 
 
 def _scenario(root: Path, one: str | Mapping[str, Any]) -> Scenario:
+    """A scenario by its name or file, from a document, or with other parameters: `{"base": …, "parameters": {…}}`."""
     from stocktwin.simulation.scenario import load_scenario, parse_scenario
 
+    parameters: Mapping[str, Any] = {}
     if not isinstance(one, str):
-        return parse_scenario(one, str(one.get("name") or "scenario"))
+        if "base" not in one:
+            return parse_scenario(one, str(one.get("name") or "scenario"))
+        one, parameters = _based(one)
     if one.endswith(".toml"):
         path = Path(one)
         if not path.exists():
             raise NotFoundError("scenario file", one)
-        return load_scenario(path)
+        return load_scenario(path, parameters)
     own = root / "scenarios" / f"{one}.toml"
-    return load_scenario(own if "/" not in one and own.exists() else one)
+    return load_scenario(own if "/" not in one and own.exists() else one, parameters)
+
+
+def _based(given: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    base, parameters = given["base"], given.get("parameters") or {}
+    if not isinstance(base, str) or not isinstance(parameters, Mapping) or not set(given) <= {"base", "parameters"}:
+        raise UsageError(f"scenario: expected {{'base': name, 'parameters': {{…}}}}, not {dict(given)!r}")
+    return base, parameters

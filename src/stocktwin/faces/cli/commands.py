@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from typing import Any
 
 import click
@@ -162,13 +163,30 @@ def scenario_show(run: Session, name: str) -> None:
 @click.argument("names", nargs=-1, required=True, metavar="NAME_OR_FILE...")
 @click.option("--replications", type=click.IntRange(2, 100_000), help="Simulated futures (default 200).")
 @click.option("--horizon", type=click.IntRange(1, 20_000_000), help="Days (default: what the scenario needs).")
+@click.option(
+    "--set", "changes", multiple=True, metavar="KEY=VALUE", help="Another value for a parameter (`scenario list`)."
+)
 @click.option("--warmup", type=click.IntRange(0), default=0, help="First days of the horizon that are not counted.")
 @click.option("--seed", type=click.IntRange(0), default=0, help="Same seed, same numbers.")
 @session
-def simulate(run: Session, /, names: tuple[str, ...], **options: Any) -> None:
+def simulate(run: Session, /, names: tuple[str, ...], changes: tuple[str, ...], **options: Any) -> None:
     """Simulate scenarios on the live twin, beside the baseline, on the same luck."""
-    chosen = [str(run.path(name)) if name.endswith(".toml") else name for name in names]
+    chosen: list[Any] = [str(run.path(name)) if name.endswith(".toml") else name for name in names]
+    parameters = dict(map(_parameter, changes))
+    if parameters:
+        chosen = [{"base": name, "parameters": parameters} for name in chosen]
     run.show(run.twin.simulate(chosen, progress=run.progress(), **options), render.simulation)
+
+
+def _parameter(text: str) -> tuple[str, Any]:
+    """KEY=VALUE, the value as in TOML (28, 1.5, 2026-12-01), else a text as it stands."""
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip() or not value.strip():
+        raise UsageError(f"--set: expected KEY=VALUE, not {text!r}")
+    try:
+        return key.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key.strip(), value.strip()
 
 
 @cli.command()

@@ -169,7 +169,12 @@ def anomalies(answer: Answer) -> str:
 
 def scenarios(answer: Answer) -> str:
     """The library."""
-    return table(answer["scenarios"], ("name", "source", "title"))
+    rows = [
+        {**entry, "parameters": ", ".join(f"{key} {value}" for key, value in entry["parameters"].items())}
+        | ({"title": entry["problem"]} if "problem" in entry else {})
+        for entry in answer["scenarios"]
+    ]
+    return table(rows, ("name", "source", "title", "parameters"))
 
 
 KPI_ORDER = (
@@ -197,7 +202,8 @@ def simulation(answer: Answer) -> str:
             else:
                 row |= {"standard error": base[name] and base[name]["se"]}
             rows.append(row)
-        parts.append(f"{scenario['name']}\n" + table(rows, list(rows[0])))
+        heading = ": ".join(filter(None, (scenario["name"], scenario.get("title"))))
+        parts.append(f"{heading}\n" + table(rows, list(rows[0])))
     parts.extend(f"warning: {warning}" for warning in answer.get("warnings", ()))
     parts.extend(f"assumed: {assumption}" for assumption in answer.get("assumptions", ()))
     return "\n\n".join(parts)

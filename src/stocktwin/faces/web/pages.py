@@ -89,7 +89,7 @@ def _add_stock(router: APIRouter, twin: TwinService, render: Renderer) -> None:
 def _add_scenarios(router: APIRouter, twin: TwinService, render: Renderer) -> None:
     @router.get("/scenarios")
     def scenarios(request: Request) -> HTMLResponse:
-        return render(request, "scenarios.html", twin.scenarios)
+        return render(request, "scenarios.html", lambda: {**twin.scenarios(), "overview": twin.overview()})
 
     @router.post("/scenarios/result")
     def result(request: Request, wanted: SimulationRequest) -> HTMLResponse:
