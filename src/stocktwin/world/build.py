@@ -7,26 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import pyarrow as pa
-
-from stocktwin.domain.errors import UsageError
 from stocktwin.domain.ports import Progress, silent
-from stocktwin.world.catalogue import make_catalogue
-from stocktwin.world.clock import Clock
-from stocktwin.world.design import Design, make_design
-from stocktwin.world.draws import Draws
-from stocktwin.world.encoding import write_parquet
-from stocktwin.world.master import write_master
-from stocktwin.world.movement_feed import book_columns, count_columns, documents, movement_columns
-from stocktwin.world.order_feed import OrderBook, order_book, order_columns, shipment_columns
-from stocktwin.world.physics import run
-from stocktwin.world.posting_faults import ERP, SYSTEMS, WMS, make_posting_faults
-from stocktwin.world.postings import Office, reported_events
-from stocktwin.world.profile import profile_named
-from stocktwin.world.records import Reality
-from stocktwin.world.truth import write_truth
-
-MAX_DAYS: Final = 3650
+from stocktwin.world.blocks import write_blocks
+from stocktwin.world.encoding import write_columns
+from stocktwin.world.feeds import finish, world_feeds
+from stocktwin.world.settings import Settings
 
 TWIN_TOML: Final = """\
 # A firm that does not exist: {dcs} distribution centres, {suppliers} suppliers, {items} items. Made by stocktwin.world.
@@ -54,59 +39,37 @@ system = "wms"
 
 @dataclass(frozen=True)
 class Built:
-    """What was written: rows by file, as `feeds/erp/movements` → rows."""
+    """What was written: rows by table, as `feeds/erp/movements` → rows, over all parts of a table."""
 
     rows: Mapping[str, int]
 
 
 def build(
-    folder: Path, *, profile: str = "small", days: int = 365, seed: int = 0, progress: Progress = silent
+    folder: Path,
+    *,
+    profile: str = "small",
+    days: int = 365,
+    seed: int = 0,
+    processes: int | None = None,
+    progress: Progress = silent,
 ) -> Built:
-    """Makes `folder` a twin of a reference world: `twin.toml`, `feeds/erp`, `feeds/wms` and `truth`.
+    """Makes `folder` a twin of a reference world: `twin.toml`, the feeds of its systems and `truth`.
 
-    The same profile, days and seed give the same bytes whatever the folder is called. Day 0 is 2025-01-01. UsageError
-    where the profile is unknown or the number of days is not between 1 and 3650.
+    The same profile, days and seed give the same bytes whatever the folder is called and however many processes work
+    (as many as there are cores, unless `processes` says otherwise). Day 0 is 2025-01-01. UsageError where the profile
+    is unknown or the number of days is not between 1 and 3650.
     """
-    size = profile_named(profile)
-    if not 1 <= days <= MAX_DAYS:
-        raise UsageError(f"a world lives between 1 and {MAX_DAYS} days, not {days}")
-    luck = Draws(seed)
-    design = make_design(luck, make_catalogue(luck, size.items, pace=size.pace), size.network)
-    reality = run(design, luck, days, progress, size.balance_every)
+    return write_world(folder, Settings(profile, days, seed).checked(), processes, progress)
+
+
+def write_world(folder: Path, settings: Settings, processes: int | None, progress: Progress) -> Built:
+    """Writes a whole world."""
     folder.mkdir(parents=True, exist_ok=True)
+    size = settings.size
     toml = TWIN_TOML.format(dcs=len(size.dcs), suppliers=len(size.suppliers), items=size.items)
     (folder / "twin.toml").write_text(toml, encoding="utf-8")
-    return Built(_write(folder, design, luck, reality, progress))
-
-
-def _write(folder: Path, design: Design, luck: Draws, reality: Reality, progress: Progress) -> dict[str, int]:
-    clock = Clock.of(reality.days, design.network)
-    events = reported_events(reality, design, luck)
-    faults = make_posting_faults(design, luck, events, reality.counts)
-    orders = order_book(design, clock, reality.days, reality.lines, reality.events)
-    office = Office(design, luck, clock, reality.days, events, faults)
-    rows = {f"feeds/erp/{name}": n for name, n in write_master(folder / "feeds" / "erp", design).items()}
-    tables = _feeds(office, orders, reality)
-    for done, (name, columns) in enumerate(tables.items()):
-        progress(done, len(tables) + 1, "feeds written")
-        rows[name] = write_parquet(folder / f"{name}.parquet", columns)
-    truth = write_truth(folder / "truth", design, clock, reality, orders, events, faults)
-    progress(len(tables) + 1, len(tables) + 1, "feeds written")
-    return rows | {f"truth/{name}": n for name, n in truth.items()}
-
-
-def _feeds(office: Office, orders: OrderBook, reality: Reality) -> dict[str, dict[str, pa.Array]]:
-    """The feeds of all systems, by file."""
-    design, clock, events = office.design, office.clock, office.events
-    document = documents(design, events, orders)
-    postings = {system: office.postings(system) for system in (ERP, WMS)}
-    feeds = {
-        f"feeds/{SYSTEMS[system]}/movements": movement_columns(system, design, events, orders, document, posted)
-        for system, posted in postings.items()
-    }
-    return feeds | {
-        "feeds/erp/observations": book_columns(design, clock, reality.days, events, postings[ERP]),
-        "feeds/wms/observations": count_columns(design, clock, reality.counts),
-        "feeds/erp/orders": order_columns(orders),
-        "feeds/erp/shipments": shipment_columns(orders),
-    }
+    settings.save(folder)
+    rows = {name: write_columns(folder / name, columns) for name, columns in world_feeds(settings)}
+    rows |= write_blocks(folder, settings, processes, progress)
+    finish(folder, settings)
+    return Built(rows)

@@ -19,6 +19,10 @@ Flags = npt.NDArray[np.bool_]
 
 PLACES: Final = 3
 """Decimal places of quantities in the files; no item of the world has more."""
+CSV_TABLES: Final = ("items", "units", "locations", "lanes", "sourcing", "policies", "crossref")
+ROW_GROUP: Final = 100_000
+PARQUET: Final[dict[str, Any]] = {"compression": "zstd", "write_statistics": True}
+Columns = dict[str, pa.Array]
 QUANTITY: Final = pa.decimal128(18, PLACES)
 INSTANT: Final = pa.timestamp("us", tz="UTC")
 
@@ -66,11 +70,15 @@ def where(mask: Flags, yes: pa.Array | None, no: pa.Array | None) -> pa.Array:
     return pc.if_else(pa.array(mask), null if yes is None else yes, null if no is None else no)
 
 
-def write_parquet(path: Path, columns: dict[str, pa.Array]) -> int:
-    """Writes one table; returns its rows."""
+def write_columns(path: Path, columns: Columns) -> int:
+    """Writes one table as a file of this name (without ending): small master tables as CSV, all else and numbered
+    parts as Parquet. Returns its rows."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.name in CSV_TABLES:
+        rows = zip(*(column.to_pylist() for column in columns.values()), strict=True)
+        return write_csv(path.with_name(f"{path.name}.csv"), tuple(columns), rows)
     table = pa.table(columns)
-    pq.write_table(table, path, compression="zstd", row_group_size=100_000, write_statistics=True)
+    pq.write_table(table, path.with_name(f"{path.name}.parquet"), row_group_size=ROW_GROUP, **PARQUET)
     return int(table.num_rows)
 
 

@@ -1,107 +1,162 @@
-"""Master data as the ERP holds it: items, packs, locations, lanes, sources, policies. Small tables, as CSV."""
+"""Master data as the ERP holds it: items, packs, locations, lanes, sources, policies. Columns of text: small tables are
+CSV files."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 
 from stocktwin.world.catalogue import CRITICALITIES, gtin13
 from stocktwin.world.design import ORDER_COST, SERVICE_TARGET, Design, active_sources
-from stocktwin.world.encoding import base_units, number, write_csv
+from stocktwin.world.encoding import Columns, base_units, chosen, number
 from stocktwin.world.goods import FAMILIES
+from stocktwin.world.network import Network
 
-Rows = Iterator[tuple[Any, ...]]
+Ints = npt.NDArray[np.int64]
 
 ALTERNATIVE_PREMIUM: Final = 1.12
 """What the second source asks for, relative to the first."""
 
-ITEMS: Final = ("item_id", "description", "category", "gtin", "unit", "scale", "unit_cost", "unit_price", "currency",
-                "volume_m3", "weight_kg", "shelf_life_days", "lot_controlled", "criticality")  # fmt: skip
-UNITS: Final = ("item_id", "unit", "factor")
-LOCATIONS: Final = ("location_id", "name", "kind", "latitude", "longitude", "timezone", "region",
-                    "storage_capacity_m3")  # fmt: skip
-LANES: Final = ("origin_id", "destination_id", "mode", "lead_time_days", "lead_time_sd_days", "cost_per_unit",
-                "cost_per_shipment", "via", "days_to_via")  # fmt: skip
-SOURCING: Final = ("item_id", "location_id", "source_id", "priority", "mode", "moq", "order_multiple", "review_days",
-                   "unit_cost")  # fmt: skip
-POLICIES: Final = ("item_id", "location_id", "policy", "reorder_point", "order_up_to", "review_days", "parameter_unit",
-                   "service_target", "service_type", "shortage", "order_cost")  # fmt: skip
 
-
-def write_master(folder: Path, design: Design) -> dict[str, int]:
-    """Writes the master tables; returns the rows of each."""
-    tables: dict[str, tuple[tuple[str, ...], Callable[[Design], Rows]]] = {
-        "items": (ITEMS, _items),
-        "units": (UNITS, _units),
-        "locations": (LOCATIONS, _locations),
-        "lanes": (LANES, _lanes),
-        "sourcing": (SOURCING, _sourcing),
-        "policies": (POLICIES, _policies),
+def master_tables(design: Design) -> dict[str, Columns]:
+    """The master tables of a block's items."""
+    return {
+        "items": item_columns(design),
+        "units": unit_columns(design),
+        "sourcing": sourcing_columns(design),
+        "policies": policy_columns(design),
     }
-    return {name: write_csv(folder / f"{name}.csv", header, rows(design)) for name, (header, rows) in tables.items()}
 
 
-def _items(design: Design) -> Rows:
+def item_columns(design: Design) -> Columns:
+    """The `items` table."""
     items = design.items
-    unit = items.unit
-    for k, item_id in enumerate(items.item_id):
-        yield (
-            item_id, items.description[k], FAMILIES[items.family[k]].category, gtin13(design.first_item + k + 1),
-            unit[k], items.scale[k], number(items.cost[k]), number(items.price[k]), "USD", number(items.volume[k], 6),
-            number(items.weight[k], 3), items.shelf_life[k] or None, "false", CRITICALITIES[items.criticality[k]],
-        )  # fmt: skip
+    first = design.first_item + 1
+    return {
+        "item_id": _texts(items.item_id),
+        "description": _texts(items.description),
+        "category": chosen([family.category for family in FAMILIES], items.family),
+        "gtin": _texts(gtin13(first + k) for k in range(len(items))),
+        "unit": _texts(items.unit),
+        "scale": _texts(items.scale),
+        "unit_cost": _texts(map(number, items.cost)),
+        "unit_price": _texts(map(number, items.price)),
+        "currency": _texts(["USD"] * len(items)),
+        "volume_m3": _texts(number(volume, 6) for volume in items.volume),
+        "weight_kg": _texts(number(weight, 3) for weight in items.weight),
+        "shelf_life_days": _texts(days or None for days in items.shelf_life.tolist()),
+        "lot_controlled": _texts(["false"] * len(items)),
+        "criticality": chosen(CRITICALITIES, items.criticality),
+    }
 
 
-def _units(design: Design) -> Rows:
+def unit_columns(design: Design) -> Columns:
+    """The `units` table: a case and a pallet of each item."""
     items = design.items
-    for k, item_id in enumerate(items.item_id):
-        yield item_id, "case", items.case[k]
-        yield item_id, "pallet", items.case[k] * items.cases_per_pallet[k]
+    packs = np.stack([items.case, items.case * items.cases_per_pallet], axis=1)
+    return {
+        "item_id": chosen(items.item_id, np.repeat(np.arange(len(items)), 2)),
+        "unit": _texts(["case", "pallet"] * len(items)),
+        "factor": _texts(packs.reshape(-1)),
+    }
 
 
-def _locations(design: Design) -> Rows:
-    network = design.network
-    for place in (*network.dcs, *network.ports, *network.suppliers):
-        capacity = place.storage_capacity_m3
-        yield (
-            place.location_id, place.name, place.kind, number(place.latitude), number(place.longitude), place.timezone,
-            place.region, None if capacity is None else number(capacity),
-        )  # fmt: skip
+def location_columns(network: Network) -> Columns:
+    """The `locations` table."""
+    places = (*network.dcs, *network.ports, *network.suppliers)
+    return {
+        "location_id": _texts(place.location_id for place in places),
+        "name": _texts(place.name for place in places),
+        "kind": _texts(place.kind for place in places),
+        "latitude": _texts(number(place.latitude) for place in places),
+        "longitude": _texts(number(place.longitude) for place in places),
+        "timezone": _texts(place.timezone for place in places),
+        "region": _texts(place.region for place in places),
+        "storage_capacity_m3": _texts(_maybe(place.storage_capacity_m3) for place in places),
+    }
 
 
-def _lanes(design: Design) -> Rows:
-    for lane in design.network.lanes():
-        yield (
-            lane.origin, lane.destination, lane.mode, number(lane.mean), number(lane.sd), number(lane.cost_per_unit),
-            number(lane.cost_per_shipment), lane.via, None if lane.days_to_via is None else number(lane.days_to_via),
-        )  # fmt: skip
+def lane_columns(network: Network) -> Columns:
+    """The `lanes` table."""
+    lanes = network.lanes()
+    return {
+        "origin_id": _texts(lane.origin for lane in lanes),
+        "destination_id": _texts(lane.destination for lane in lanes),
+        "mode": _texts(lane.mode for lane in lanes),
+        "lead_time_days": _texts(number(lane.mean) for lane in lanes),
+        "lead_time_sd_days": _texts(number(lane.sd) for lane in lanes),
+        "cost_per_unit": _texts(number(lane.cost_per_unit) for lane in lanes),
+        "cost_per_shipment": _texts(number(lane.cost_per_shipment) for lane in lanes),
+        "via": _texts(lane.via for lane in lanes),
+        "days_to_via": _texts(_maybe(lane.days_to_via) for lane in lanes),
+    }
 
 
-def _sourcing(design: Design) -> Rows:
+def sourcing_columns(design: Design) -> Columns:
+    """The `sourcing` table: first sources, then second ones."""
     items, network = design.items, design.network
-    for row, supplier, priority in active_sources(design):
-        item = int(design.item[row])
-        multiple = base_units(int(design.multiple[row]), int(items.scale[item]))
-        cost = items.cost[item] * (ALTERNATIVE_PREMIUM if priority > 1 else 1.0)
-        yield (
-            items.item_id[item], design.dc_ids[design.dc[row]], network.suppliers[supplier].location_id, priority,
-            network.supply[supplier][design.dc[row]].mode, multiple, multiple, design.review_days[row], number(cost),
-        )  # fmt: skip
+    row, supplier, priority = active_sources(design)
+    item = design.item[row]
+    premium = np.where(priority > 1, ALTERNATIVE_PREMIUM, 1.0)
+    multiple = amounts(design.multiple[row], items.scale[item])
+    return {
+        "item_id": chosen(items.item_id, item),
+        "location_id": chosen(design.dc_ids, design.dc[row]),
+        "source_id": chosen([place.location_id for place in network.suppliers], supplier),
+        "priority": _of_few(priority, str),
+        "mode": chosen(("road", "sea"), network.overseas[supplier].astype(np.int64)),
+        "moq": multiple,
+        "order_multiple": multiple,
+        "review_days": _of_few(design.review_days[row], str),
+        "unit_cost": _of_few(items.cost[item] * premium, number),
+    }
 
 
-def _policies(design: Design) -> Rows:
+def policy_columns(design: Design) -> Columns:
+    """The `policies` table."""
     items = design.items
-    for row in np.arange(len(design)):
-        item = int(design.item[row])
-        scale = int(items.scale[item])
-        stock = bool(design.base_stock[row])
-        yield (
-            items.item_id[item], design.dc_ids[design.dc[row]], "base_stock" if stock else "min_max",
-            None if stock else base_units(int(design.reorder_point[row]), scale),
-            base_units(int(design.order_up_to[row]), scale), design.review_days[row], "units",
-            number(SERVICE_TARGET[items.criticality[item]]), "fill_rate", "lost",
-            number(ORDER_COST[int(design.network.overseas[design.supplier[row]])]),
-        )  # fmt: skip
+    zero = np.zeros(len(design), np.int64)
+    scale = items.scale[design.item]
+    cost = np.take(ORDER_COST, design.network.overseas[design.supplier].astype(np.int64))
+    return {
+        "item_id": chosen(items.item_id, design.item),
+        "location_id": chosen(design.dc_ids, design.dc),
+        "policy": chosen(("min_max", "base_stock"), design.base_stock.astype(np.int64)),
+        "reorder_point": amounts(np.where(design.base_stock, -1, design.reorder_point), scale),
+        "order_up_to": amounts(design.order_up_to, scale),
+        "review_days": _of_few(design.review_days, str),
+        "parameter_unit": chosen(("units",), zero),
+        "service_target": chosen([number(target) for target in SERVICE_TARGET], items.criticality[design.item]),
+        "service_type": chosen(("fill_rate",), zero),
+        "shortage": chosen(("lost",), zero),
+        "order_cost": _of_few(cost, number),
+    }
+
+
+def amounts(atomic: Ints, scale: Ints) -> pa.Array:
+    """Quantities in base units as text; null where negative.
+
+    >>> amounts(np.array([1500, 7, -1]), np.array([3, 0, 0])).to_pylist()
+    ['1.5', '7', None]
+    """
+    both, at = np.unique(np.stack([atomic, scale]), axis=1, return_inverse=True)
+    texts = [None if value < 0 else base_units(value, places) for value, places in both.T.tolist()]
+    return chosen(texts, at.reshape(-1))
+
+
+def _of_few(values: npt.NDArray[Any], text: Callable[[Any], str]) -> pa.Array:
+    """Values as text, each distinct one put into words once."""
+    distinct, at = np.unique(values, return_inverse=True)
+    return chosen([text(value) for value in distinct.tolist()], at)
+
+
+def _maybe(value: float | None) -> str | None:
+    return None if value is None else number(value)
+
+
+def _texts(values: Iterable[Any]) -> pa.Array:
+    return pa.array([None if value is None else str(value) for value in values], pa.string())

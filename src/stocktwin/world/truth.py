@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from stocktwin.world.clock import Clock, epoch_days
 from stocktwin.world.design import Design
-from stocktwin.world.encoding import chosen, dates, instants, joined, quantities, where, write_parquet
+from stocktwin.world.encoding import Columns, chosen, dates, instants, joined, quantities, where
+from stocktwin.world.life import Life
 from stocktwin.world.movement_feed import KINDS, conditions, documents, ends
 from stocktwin.world.order_feed import OrderBook
 from stocktwin.world.posting_faults import SYSTEMS, Cause, PostingFaults, error_units
@@ -19,23 +20,13 @@ from stocktwin.world.records import UNREPORTED, Counts, Event, Events, Reality
 Ints = npt.NDArray[np.int64]
 
 
-def write_truth(
-    folder: Path,
-    design: Design,
-    clock: Clock,
-    reality: Reality,
-    orders: OrderBook,
-    events: Events,
-    faults: PostingFaults,
-) -> dict[str, int]:
-    """Writes the truth folder; returns the rows of each table."""
-    tables = {
-        "balances": balance_columns(design, reality),
-        "movements": movement_columns(design, clock, reality, orders),
-        "demand": demand_columns(design, reality),
-        "faults": fault_columns(design, reality, events, faults, documents(design, events, orders)),
-    }
-    return {name: write_parquet(folder / f"{name}.parquet", columns) for name, columns in tables.items()}
+def truth_tables(life: Life) -> Iterator[tuple[str, Columns]]:
+    """The tables of the truth folder, by file name without its ending."""
+    design, reality = life.design, life.reality
+    yield "truth/balances", balance_columns(design, reality)
+    yield "truth/movements", movement_columns(design, life.clock, reality, life.orders)
+    yield "truth/demand", demand_columns(design, reality)
+    yield "truth/faults", fault_columns(design, reality, life.events, life.faults, life.documents)
 
 
 def _shelf(design: Design, row: Ints) -> dict[str, pa.Array]:
@@ -66,6 +57,7 @@ def movement_columns(design: Design, clock: Clock, reality: Reality, orders: Ord
     unseen = np.isin(events.kind, UNREPORTED)
     causes = {Event.THEFT: Cause.theft.name, Event.LOSS: Cause.unexplained_loss.name}
     document = documents(design, events, orders)
+    of_line = pa.array(np.where(events.line >= 0, events.line, 0), mask=events.line < 0)
     return {
         "movement_id": joined("T-", document),
         "event_time": instants(clock.instant(events.day, events.second, design.dc[events.row])),
@@ -77,6 +69,8 @@ def movement_columns(design: Design, clock: Clock, reality: Reality, orders: Ord
         "condition": left,
         "to_condition": entered,
         "document": where(unseen, None, document),
+        "order_id": orders.order_id.take(of_line),
+        "line": orders.line.take(of_line),
         "cause": chosen([causes.get(event) for event in Event], events.kind),
     }
 
