@@ -23,7 +23,8 @@ HOUR: Final = 3600
 PURCHASE_HOUR, TRANSFER_HOUR, CONFIRM_HOUR, SHIP_HOUR, PROMISE_HOUR, NOTICE_HOUR = 20, 12, 11, 17, 12, 9
 DELAY_NOTICE: Final = 3
 """Days of delay from which a carrier says so, that many days before the promise runs out."""
-CARRIERS: Final = ("Interstate Freight", "Nordsee Reederei", "Pacific Star Line")
+CARRIERS: Final = {"": "Interstate Freight", "east": "Nordsee Reederei", "west": "Pacific Star Line"}
+"""By the coast that a supplier ships to; by road where there is none."""
 STATUSES: Final = ("open", "confirmed", "shipped", "closed")
 OPEN, CONFIRMED, SHIPPED, CLOSED = range(4)
 
@@ -186,6 +187,7 @@ def shipment_columns(book: OrderBook) -> dict[str, pa.Array]:
     scale = design.items.scale[item]
     take = pa.array(at)
     by_sea = ~book.is_transfer[at]
+    carriers = [CARRIERS[supplier.coast] for supplier in design.network.suppliers]
     return {
         "shipment_id": joined("SH-", book.order_id.take(take)),
         "origin_id": book.from_id.take(take),
@@ -199,6 +201,8 @@ def shipment_columns(book: OrderBook) -> dict[str, pa.Array]:
         "quantity": quantities(lines.quantity[at], scale),
         "quantity_received": quantities(lines.received[at], scale, arrived),
         "mode": chosen(("road", "sea"), by_sea.astype(np.int64)),
-        "carrier": chosen(CARRIERS, np.where(by_sea, lines.source[at], 0)),
+        "carrier": where(
+            by_sea, chosen(carriers, np.where(by_sea, lines.source[at], 0)), chosen((CARRIERS[""],), at * 0)
+        ),
         "recorded_at": instants(recorded),
     }
