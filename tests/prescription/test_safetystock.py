@@ -89,3 +89,16 @@ def test_an_ineligible_row_is_left_alone(snapshot: Snapshot, plain_situation: Pl
         snapshot, reorder_point=np.array([200, 500]), safety_stock=np.array([0, 300]), eligible=np.zeros(2, bool)
     )
     assert ss.propose_safety_stocks(snapshot, situation, 90, 10) == []
+
+
+def test_no_cut_goes_beyond_the_closed_form_unless_the_horizon_tries_it(
+    snapshot: Snapshot, plain_situation: Plain
+) -> None:
+    for position, deepest in ((260, 1.5), (1500, 1.0)):  # 1500 last until long after the 90 days
+        situation = plain_situation(
+            snapshot, reorder_point=np.array([290, 500]), safety_stock=np.array([90, 300]),
+            inventory_position=np.full(2, position),
+        )  # fmt: skip
+        change = int(ss.proposed_safety_stock(situation, ROWS[:1])[0]) - 90
+        cuts = [one.quantity for one in ss.propose_safety_stocks(snapshot, situation, 90, 10) if one.row == 0]
+        assert min(cuts) == round(change * deepest)

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 STEPS: Final = (0.5, 1.0, 1.5)
 """Multiples of the closed form's change that simulation compares."""
+SEEN: Final = 0.5
+"""Share of the horizon that must be lived under a lower reorder point before simulation may go beyond the closed form:
+while stock still falls towards it no shortage can show, and the deepest cut would always look best."""
 SMALLEST_CHANGE: Final = 0.1
 """A change below this share of the standard deviation of protection-interval demand is not worth a planner's time."""
 HIGHEST_TARGET: Final = 0.9999
@@ -115,25 +118,35 @@ def propose_safety_stocks(snapshot: Snapshot, situation: Situation, horizon: int
         candidate
         for at in best
         if value[at] > 0
-        for candidate in _steps(snapshot, situation, int(rows[at]), int(change[at]), float(value[at]), bool(priced[at]))
-    ]
+        for candidate in _steps(snapshot, situation, int(rows[at]), int(change[at]), float(value[at]), bool(priced[at]),
+                                horizon)
+    ]  # fmt: skip
 
 
 def _steps(
-    snapshot: Snapshot, situation: Situation, row: int, change: int, value: float, priced: bool
+    snapshot: Snapshot, situation: Situation, row: int, change: int, value: float, priced: bool, horizon: int
 ) -> list[Candidate]:
-    """The closed form's change and the steps around it; never below no safety stock at all."""
+    """The closed form's change and the steps around it; never below no safety stock at all, nor below the closed form
+    where the horizon ends before the lower reorder point would have been tried."""
     subject = Subject(
         SAFETY_STOCK,
         snapshot.item_codes.ids[int(situation.item[row])],
         snapshot.location_codes.ids[int(situation.location[row])],
     )
     least = -int(situation.safety_stock[row])
-    sizes = {max(round(change * step), least) for step in STEPS} - {0}
+    steps = [step for step in STEPS if step <= 1 or change > 0 or _is_tried(situation, row, change * step, horizon)]
+    sizes = {max(round(change * step), least) for step in steps} - {0}
     target = situation.service_target[row]
     notes = {"basis": "costs" if np.isnan(target) else situation.service_type[row],
              "service_target": None if np.isnan(target) else float(target)}  # fmt: skip
     return [Candidate(subject, row, size, value, priced, notes=notes) for size in sorted(sizes)]
+
+
+def _is_tried(situation: Situation, row: int, change: float, horizon: int) -> bool:
+    """Whether the reorder point lowered by a change is ordered at, and waited upon, for long enough in the horizon."""
+    falls = float(situation.inventory_position[row] - situation.reorder_point[row]) - change
+    first = max(falls, 0.0) / float(situation.daily_mean[row]) + float(situation.lead_mean[row])
+    return first <= (1 - SEEN) * horizon
 
 
 def cycle_service(situation: Situation, row: int, reorder_point: float) -> float:
