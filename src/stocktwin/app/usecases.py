@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +20,7 @@ from stocktwin.domain.ports import Clock, Progress, WallClock, silent
 if TYPE_CHECKING:
     from stocktwin.app.answers.advice import Adviser
     from stocktwin.app.answers.grid import Grid
+    from stocktwin.app.answers.intake import Intake
     from stocktwin.ledger.ledger import Ledger
 
 INSIGHT_SECONDS_LIVE = 60.0
@@ -156,52 +157,41 @@ class TwinService:
         return self._take(folders, progress)
 
     def _take(self, folders: Sequence[tuple[str, Path]], progress: Progress) -> dict[str, Any]:
-        from stocktwin.app.answers.intake import Intake, take_folder
+        from stocktwin.app.answers.intake import take_folders
+
+        return self._intake(lambda intake: take_folders(self.ledger, self.settings, folders, intake, progress))
+
+    def _intake(self, take: Callable[[Intake], None]) -> dict[str, Any]:
+        """Takes facts in, then the rows that waited for them; what became of all that."""
+        from stocktwin.app.answers.intake import Intake, settle_files, settle_waiting
 
         intake = Intake()
         with self._writing:
             before = self.ledger.head
-            for name, folder in folders:
-                take_folder(self.ledger, self.settings, name, folder, intake, progress)
+            take(intake)
+            settle_waiting(self.ledger, self.settings, intake)
+            settle_files(self.ledger, intake)
             answer = intake.answer(self.ledger, before)
         self._changed(before)
         return answer
 
     def take_file(self, path: Path) -> dict[str, Any]:
         """Takes in one file of the inbox."""
-        from stocktwin.app.answers.intake import Intake, take_file
+        from stocktwin.app.answers.intake import take_file
 
-        intake = Intake()
-        with self._writing:
-            before = self.ledger.head
-            take_file(self.ledger, self.settings, path, intake)
-            answer = intake.answer(self.ledger, before)
-        self._changed(before)
-        return answer
+        return self._intake(lambda intake: take_file(self.ledger, self.settings, path, intake))
 
     def post_facts(self, lines: bytes | str, table: str | None = None, source: str = DEFAULT_SOURCE) -> dict[str, Any]:
         """Takes in JSON lines: rows of one `table`, or each naming its own in a key `table`."""
-        from stocktwin.app.answers.intake import Intake, take_lines
+        from stocktwin.app.answers.intake import take_lines
 
-        intake = Intake()
-        with self._writing:
-            before = self.ledger.head
-            take_lines(self.ledger, self.settings, lines, table, source, intake)
-            answer = intake.answer(self.ledger, before)
-        self._changed(before)
-        return answer
+        return self._intake(lambda intake: take_lines(self.ledger, self.settings, lines, table, source, intake))
 
     def quarantine_replay(self, source: str | None = None) -> dict[str, Any]:
         """Reads quarantined rows again under the mapping as it is now."""
-        from stocktwin.app.answers.intake import Intake, replay
+        from stocktwin.app.answers.intake import replay
 
-        intake = Intake()
-        with self._writing:
-            before = self.ledger.head
-            replay(self.ledger, self.settings, source, intake)
-            answer = intake.answer(self.ledger, before)
-        self._changed(before)
-        return answer
+        return self._intake(lambda intake: replay(self.ledger, self.settings, source, intake))
 
     def export(self, folder: Path, *, form: str = "csv") -> dict[str, Any]:
         """Writes every accepted fact back as an exchange folder."""

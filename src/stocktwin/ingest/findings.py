@@ -24,6 +24,10 @@ class Finding:
     value: str | None
     reason: str
     raw: str | None = None
+    system: str | None = None
+    """The system that the row names; None where it cannot be told."""
+    waits: bool = False
+    """Whether it can be read as soon as master data arrives."""
 
 
 def rejected_table(findings: Sequence[Finding]) -> pa.Table:
@@ -36,6 +40,8 @@ def rejected_table(findings: Sequence[Finding]) -> pa.Table:
         "value": [_short(printable(finding.value)) for finding in ordered],
         "reason": [_short(printable(finding.reason)) for finding in ordered],
         "raw": [finding.raw for finding in ordered],
+        "system": [finding.system for finding in ordered],
+        "state": ["parked" if finding.waits else None for finding in ordered],
     }
     return pa.table(columns, schema=REJECTED_SCHEMA)
 

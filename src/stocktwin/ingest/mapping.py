@@ -18,13 +18,11 @@ from stocktwin.ingest.chunk import FILE, ROW, Chunk, each_distinct, text_of
 from stocktwin.ingest.findings import Finding
 from stocktwin.ingest.instants import read_times, resolve
 from stocktwin.ingest.normalize import Parsed, parse_column, parse_distinct
+from stocktwin.ingest.places import PLACES, UNKNOWN_PLACE, Clocks, clocks
 from stocktwin.ingest.specs import ColumnSpec, MapSpec, SourceSpec
 from stocktwin.tables.schema import TABLES, Column, ColumnType
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
-PLACES = ("location_id", "from_id", "to_id", "origin_id", "destination_id")
-ARRIVALS = ("arrived_at", "received_at")
-"""Instants that are local to where the goods arrive."""
 LINE = "_line"
 """Optional last column of facts: the line of a text file on which the row begins."""
 Key = tuple[str, ...]
@@ -43,19 +41,23 @@ class Context:
 
     source: SourceSpec
     location_timezones: dict[str, str] = field(default_factory=dict)
+    """Zones of the locations that are known; empty where a location has none of its own."""
     crossref: dict[Key, str] = field(default_factory=dict)
+    knows_locations: bool = False
+    """Whether `location_timezones` has every location that is known."""
 
     @classmethod
     def of(cls, source: SourceSpec, timezones: Mapping[str, str] | None, names: Mapping[Key, str] | None) -> Context:
         """Starts with what the twin knows; names of other systems than the source's are left out."""
         mine = {key: name for key, name in (names or {}).items() if len(key) == 2 or key[0] == source.system}
-        return cls(source, dict(timezones or {}), {key[-2:]: name for key, name in mine.items()})
+        ours = {key[-2:]: name for key, name in mine.items()}
+        return cls(source, dict(timezones or {}), ours, timezones is not None)
 
     def learn(self, table: str, facts: pa.Table) -> None:
         """Takes time zones and cross references from master data delivered in the same folder."""
         if table == "locations":
             rows = zip(facts["location_id"].to_pylist(), facts["timezone"].to_pylist(), strict=True)
-            self.location_timezones.update({place: name for place, name in rows if name})
+            self.location_timezones.update({place: name or "" for place, name in rows})
         if table == "crossref":
             columns = (facts[name].to_pylist() for name in ("system", "kind", "external_id", "internal_id"))
             for system, kind, external, internal in zip(*columns, strict=True):
@@ -129,7 +131,7 @@ def apply(spec: MapSpec, chunk: Chunk, context: Context) -> Mapped:
             done[column.name] = _column(column, spec, chunk, context, done)
     cells = [done[column.name] for column in table.columns]
     attributes, spoilt = _attributes(spec.attributes, chunk)
-    findings = _findings(chunk, [*cells, spoilt])
+    findings = _findings(chunk, [*cells, spoilt], _systems(done.get("system"), spec.table))
     good = np.ones(len(chunk), bool)
     good[list(findings)] = False
     arrays = [*(cell.parsed.values for cell in cells), attributes, pa.array(chunk.rows)]
@@ -140,7 +142,7 @@ def apply(spec: MapSpec, chunk: Chunk, context: Context) -> Mapped:
     return Mapped(facts, np.flatnonzero(good), [findings[at] for at in sorted(findings)])
 
 
-def _column(column: Column, spec: MapSpec, chunk: Chunk, context: Context, done: Mapping[str, _Cells]) -> _Cells:
+def _column(column: Column, spec: MapSpec, chunk: Chunk, context: Context, done: dict[str, _Cells]) -> _Cells:
     made = spec.columns.get(column.name)
     if made is None:
         parsed = Parsed(pa.nulls(len(chunk), column.arrow))
@@ -160,12 +162,13 @@ def _filled_in(name: str, table: str) -> bool:
     return name == "system" and table != "crossref"
 
 
-def _parse(column: Column, made: ColumnSpec, chunk: Chunk, context: Context, done: Mapping[str, _Cells]) -> Parsed:
+def _parse(column: Column, made: ColumnSpec, chunk: Chunk, context: Context, done: dict[str, _Cells]) -> Parsed:
     shaped = _reshape(_origin(made, chunk), made)
     if column.type is ColumnType.INSTANT:
         times = read_times(shaped.values, made.format)
-        zones, which = _zones(column.name, len(chunk), context, done)
-        values, outside, reasons = resolve(times, zones, which, made.after_days)
+        clock = _clocks(column.name, len(chunk), context, done)
+        _wait(done, clock, times.naive & times.valid)
+        values, outside, reasons = resolve(times, clock.zones, clock.which, made.after_days)
         parsed = Parsed(values, np.concatenate([times.index, outside]), times.reasons + reasons)
     else:
         parsed = parse_column(column, shaped.values, made.format, made.after_days)
@@ -271,32 +274,23 @@ def _translated(name: str, values: pa.Array, crossref: Mapping[Key, str]) -> pa.
     return each_distinct(values, translate)
 
 
-def _zones(
-    name: str, rows: int, context: Context, done: Mapping[str, _Cells]
-) -> tuple[list[str], npt.NDArray[np.int64]]:
-    """Time zones, and which one each row's naive times are in: the source's, else the location's, else the twin's."""
-    source, known = context.source, context.location_timezones
-    zones = [source.timezone or source.twin_timezone]
-    which = np.zeros(rows, np.int64)
-    if source.timezone or not known:
-        return zones, which
-    order = reversed(PLACES) if name in ARRIVALS else PLACES
-    for place in order:
-        if place in done and (which == 0).any():
-            codes = each_distinct(done[place].parsed.values, lambda ids: _zone_codes(ids, known, zones))
-            found = codes.fill_null(0).to_numpy(zero_copy_only=False)
-            which = np.where(which == 0, found, which)
-    return zones, which
+def _clocks(name: str, rows: int, context: Context, done: Mapping[str, _Cells]) -> Clocks:
+    source = context.source
+    if source.timezone:
+        return Clocks([source.timezone], np.zeros(rows, np.int64), {})
+    places = {place: done[place].parsed.values for place in PLACES if place in done}
+    known = context.location_timezones
+    return clocks(name, rows, source.twin_timezone, places, known, context.knows_locations)
 
 
-def _zone_codes(ids: pa.Array, known: Mapping[str, str], zones: list[str]) -> pa.Array:
-    codes = []
-    for place in ids.to_pylist():
-        name = known.get(place)
-        if name is not None and name not in zones[1:]:
-            zones.append(name)
-        codes.append(0 if name is None else zones.index(name, 1))
-    return pa.array(codes, pa.int64())
+def _wait(done: dict[str, _Cells], clock: Clocks, naive: npt.NDArray[np.bool_]) -> None:
+    """Rows with a local time at a location that is not known yet: the place is what they wait for."""
+    for place, rows in clock.waiting.items():
+        held = done[place]
+        new = np.setdiff1d(np.flatnonzero(rows & naive), held.parsed.index)
+        index = np.concatenate([held.parsed.index, new])
+        parsed = replace(held.parsed, index=index, reasons=held.parsed.reasons + [UNKNOWN_PLACE] * len(new))
+        done[place] = replace(held, parsed=parsed)
 
 
 def _with_bad_bytes(parsed: Parsed, made: ColumnSpec, chunk: Chunk) -> Parsed:
@@ -357,7 +351,16 @@ def _inner_object(text: str) -> str | None:
     return json.dumps(found, ensure_ascii=False, sort_keys=True)[1:-1] if isinstance(found, dict) else None
 
 
-def _findings(chunk: Chunk, cells: list[_Cells]) -> dict[int, Finding]:
+def _systems(cells: _Cells | None, table: str) -> pa.Array | None:
+    """The system that each row names, where rows of the table do; null where it could not be read."""
+    if cells is None or not _filled_in("system", table):
+        return None
+    readable = np.ones(len(cells.parsed.values), bool)
+    readable[cells.parsed.index] = False
+    return pc.if_else(pa.array(readable), cells.parsed.values, None)
+
+
+def _findings(chunk: Chunk, cells: list[_Cells], systems: pa.Array | None) -> dict[int, Finding]:
     """The first fault of each row, in the order of the table's columns."""
     first: dict[int, tuple[_Cells, str]] = {}
     for cell in cells:
@@ -368,7 +371,9 @@ def _findings(chunk: Chunk, cells: list[_Cells]) -> dict[int, Finding]:
     for at, raw in zip(places, chunk.raws(places), strict=True):
         cell, reason = first[at]
         name, value = _offender(cell, chunk, at)
-        found[at] = Finding(int(chunk.rows[at]), chunk.line(at), name, value, reason, raw)
+        system = None if systems is None else systems[at].as_py()
+        waits = reason == UNKNOWN_PLACE
+        found[at] = Finding(int(chunk.rows[at]), chunk.line(at), name, value, reason, raw, system, waits)
     return found
 
 
@@ -382,4 +387,7 @@ def _offender(cell: _Cells, chunk: Chunk, at: int) -> tuple[str, str | None]:
     spoilt = [name for name in cell.blame if at in chunk.bad_text.get(name, {})]
     filled = [name for name in cell.blame if (texts[name] or "").strip()]
     name = (spoilt or filled or list(cell.blame))[0]
-    return name, texts[name] if texts[name] is not None else ("" if name in chunk.columns else None)
+    if texts[name] is not None:
+        return name, texts[name]
+    made = cell.parsed.values[at]  # by a constant or a template of the mapping
+    return name, str(made.as_py()) if made.is_valid else "" if name in chunk.columns else None

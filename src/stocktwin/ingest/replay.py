@@ -33,7 +33,8 @@ def replay(
     that no map takes, or that never were rows (a broken line) are not delivered and stay where they are.
 
     Of the rows that the ledger quarantined (`canonical`), those that were ahead of the clock are delivered again, and
-    parked ones that a cross reference renames; other parked ones wait for master data, conflicts stand.
+    those that a cross reference renames; other parked ones wait for master data, other rejected ones and conflicts
+    stand.
 
     `rows` have quarantine_id, source, table, file, raw; row and line where they are known (templates with `_row` need
     them); state and canonical where the ledger says. Rows of other sources are left alone.
@@ -65,7 +66,7 @@ def _cells(row: Row, context: Context) -> dict[str, str] | None:
         return None
     if not isinstance(cells, dict) or CELLS in cells:
         return None
-    if row.get("state") == "parked" and not _renamed(cells, context):
+    if row.get("canonical") and row.get("state") in ("parked", "rejected") and not _renamed(cells, context):
         return None
     return {str(name): _decoded(str(text), source.encoding) for name, text in cells.items() if text is not None}
 
@@ -111,7 +112,8 @@ def _deliver(spec: MapSpec, chunk: Chunk, ids: np.ndarray[Any, Any], context: Co
         settled = tuple(int(one) for one in ids[mapped.kept])
         none = rejected_table([])
         facts = without_plain_lines(mapped.facts, chunk.file)
-        yield Delivery(context.source.name, spec.table, chunk.file, facts, none, replays=settled)
+        source = context.source
+        yield Delivery(source.name, spec.table, chunk.file, facts, none, system=source.system, replays=settled)
 
 
 def _chunk(members: list[tuple[Row, dict[str, str]]], file: str) -> Chunk:

@@ -100,4 +100,5 @@ def _delivery(
     mapped = apply(exchange_map(table, file), chunk, context)
     context.learn(table, mapped.facts)
     findings = mapped.findings + broken
-    return Delivery(context.source.name, table, file, mapped.facts, rejected_table(findings))
+    source = context.source
+    return Delivery(source.name, table, file, mapped.facts, rejected_table(findings), system=source.system)

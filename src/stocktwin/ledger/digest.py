@@ -19,6 +19,7 @@ from stocktwin.ledger.layout import Form
 from stocktwin.tables.schema import Column, ColumnType
 
 SEPARATOR = "\x1f"
+DECIMALS = (ColumnType.QUANTITY, ColumnType.LEVEL, ColumnType.DECIMAL)
 
 
 def content_columns(form: Form) -> list[Column]:
@@ -62,7 +63,14 @@ def raw_sql(form: Form) -> str:
     return f"CAST(json_merge_patch('{{}}', to_json(struct_pack({pairs}))) AS VARCHAR)"
 
 
+def decimal_text_sql(column: str) -> str:
+    """SQL expression: a decimal without the zeros that its type adds."""
+    return f"rtrim(rtrim(CAST({column} AS VARCHAR), '0'), '.')"
+
+
 def _text_sql(column: Column) -> str:
+    if column.type in DECIMALS:
+        return decimal_text_sql(f'"{column.name}"')
     if column.type is ColumnType.INSTANT:
         return f"strftime(make_timestamp({column.name}), '%Y-%m-%dT%H:%M:%S.%fZ')"
     return f'CAST("{column.name}" AS VARCHAR)'

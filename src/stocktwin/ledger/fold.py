@@ -60,8 +60,9 @@ class Fold:
     def apply(self, batch: Batch, content: tuple[pa.Table, pa.Table] | None = None) -> None:
         """Folds one batch in and moves the watermark. `content` spares reading the blob again."""
         header = batch.header
-        row = [header.seq, header.kind, header.table, header.source, header.file, header.record_time, header.delivered]
-        self._con.execute("INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        whose = [header.source, header.system or header.source, header.file]
+        row = [header.seq, header.kind, header.table, *whose, header.record_time, header.delivered]
+        self._con.execute("INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
         if header.kind in (RULES, DECISION):
             body = self._blob(header, header.seq).decode()
             self._con.execute(f"INSERT INTO {header.kind} VALUES (?, ?, ?)", [header.seq, header.record_time, body])

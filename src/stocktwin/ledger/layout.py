@@ -123,8 +123,8 @@ def ddl() -> list[str]:
         f"CREATE TYPE movement_kind AS ENUM ({kinds})",
         f"CREATE TYPE condition AS ENUM ({states})",
         "CREATE TABLE watermark (seq INTEGER, hash VARCHAR, version VARCHAR, state UHUGEINT)",
-        "CREATE TABLE batch (seq INTEGER, kind VARCHAR, table_name VARCHAR, source VARCHAR, file VARCHAR, "
-        "record_time BIGINT, delivered BIGINT)",
+        "CREATE TABLE batch (seq INTEGER, kind VARCHAR, table_name VARCHAR, source VARCHAR, system VARCHAR, "
+        "file VARCHAR, record_time BIGINT, delivered BIGINT)",
         "CREATE TABLE rules (seq INTEGER, record_time BIGINT, body VARCHAR)",
         "CREATE TABLE decision (seq INTEGER, record_time BIGINT, body VARCHAR)",
         "CREATE TABLE system (code INTEGER, name VARCHAR)",

@@ -305,10 +305,13 @@ class Ledger:
         }
 
     @healing
-    def quarantine(self, *, source: str | None = None, limit: int | None = None, after: int | None = None) -> pa.Table:
+    def quarantine(
+        self, *, source: str | None = None, limit: int | None = None, after: int | None = None, files: bool = False
+    ) -> pa.Table:
         """Rows that could not be taken (`status_query.QUARANTINE_SCHEMA`), oldest first; `after` = batches later than
-        that one."""
-        return status_query.quarantine(self._projection.cursor(), source=source, limit=limit, after=after)
+        that one; `files` = only findings about whole files."""
+        con = self._projection.cursor()
+        return status_query.quarantine(con, source=source, limit=limit, after=after, files=files)
 
     @healing
     def snapshot(self, *, currency: str = "USD") -> Snapshot:

@@ -82,7 +82,8 @@ def reject(con: duckdb.DuckDBPyConnection, header: BatchHeader, rejected: pa.Tab
     con.register("unread", rejected.append_column("pos", positions))
     con.execute(
         f"""CREATE OR REPLACE TEMP TABLE held AS SELECT {header.seq * POSITIONS} + pos AS id, {header.seq} AS seq, pos,
-        'rejected' AS state, false AS canonical, ? AS table_name, ? AS system, row, line, "column", value, reason, raw,
+        coalesce(state, 'rejected') AS state, false AS canonical, ? AS table_name, coalesce(system, ?) AS system,
+        row, line, "column", value, reason, raw,
         md5_number(concat_ws(chr(31), 'unread', ?, ?, ?, row, coalesce("column", ''), reason, coalesce(raw, '')))
         AS fingerprint, row > 0 AS counted FROM unread""",
         [header.table, header.system or header.source, header.source, header.table, header.file],

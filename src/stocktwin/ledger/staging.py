@@ -12,7 +12,7 @@ from functools import cache
 
 from stocktwin.domain.quantity import MAX_QUANTITY
 from stocktwin.ledger import booking
-from stocktwin.ledger.digest import content_sql, key_sql
+from stocktwin.ledger.digest import content_sql, decimal_text_sql, key_sql
 from stocktwin.ledger.layout import Form, code_name
 
 BIGGEST = 2**63 - 1
@@ -60,9 +60,9 @@ def faults(form: Form) -> tuple[Fault, ...]:
 
 
 def _quantity_faults(name: str) -> list[Fault]:
-    text = f"CAST({name} AS VARCHAR)"
+    text = decimal_text_sql(name)
     huge = f"{name} IS NOT NULL AND (abs({name}) > {MAX_QUANTITY} OR abs(n_{name} // divisor) > {BIGGEST})"
-    whole = "'is not a whole number of atomic units of item ' || item_id || ' (unit ' || coalesce(unit, base_unit) || "
+    whole = "'not a whole number of atomic units of item ' || item_id || ' (unit ' || coalesce(unit, base_unit) || "
     return [
         Fault("rejected", name, huge, text, "'absurd quantity'"),
         Fault("rejected", name, f"n_{name} % divisor <> 0", text, whole + "', scale ' || scale || ')'"),
@@ -125,7 +125,7 @@ def _resolved_sql(form: Form, relation: str, latest: int) -> str:
         columns += ["sy.code AS system_code", "sy.name AS system_name"]
         joins.append("LEFT JOIN system sy ON sy.name = i.system")
     else:
-        columns.append("batch.source AS system_name")
+        columns.append("batch.system AS system_name")
     for column, kind in form.references:
         alias, name = f"r_{column}", "item" if kind == "item" else "place"
         columns.append(f"{alias}.code AS {code_name(column, kind)}")

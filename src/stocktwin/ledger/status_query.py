@@ -115,13 +115,21 @@ def warnings(con: duckdb.DuckDBPyConnection) -> list[str]:
 
 
 def quarantine(
-    con: duckdb.DuckDBPyConnection, *, source: str | None = None, limit: int | None = None, after: int | None = None
+    con: duckdb.DuckDBPyConnection,
+    *,
+    source: str | None = None,
+    limit: int | None = None,
+    after: int | None = None,
+    files: bool = False,
 ) -> pa.Table:
-    """Quarantined rows, oldest first. `after` = only rows that came with later batches than that one."""
+    """Quarantined rows, oldest first. `after` = only rows that came with later batches than that one; `files` =
+    only findings about whole files."""
     wheres, values = ["true"], []
     if source is not None:
         wheres.append("b.source = ?")
         values.append(source)
+    if files:
+        wheres.append("q.row = 0")
     if after is not None:
         wheres.append(f"q.id >= {(after + 1) * POSITIONS}")
     cut = "" if limit is None else f" LIMIT {int(limit)}"

@@ -14,6 +14,8 @@ REJECTED_SCHEMA = pa.schema(
         pa.field("value", pa.string()),  # offending value as delivered (bytes that are no text: escaped)
         pa.field("reason", pa.string()),  # one sentence
         pa.field("raw", pa.string()),  # the whole row as JSON {source column: text}, so that it can be replayed
+        pa.field("system", pa.string()),  # the system the row names; null = that of the delivery
+        pa.field("state", pa.string()),  # `parked` where it waits for master data; null = `rejected`
     ]
 )
 """Rejected rows: one line per row (its first fault), enough to name the place and to replay it."""
@@ -37,7 +39,7 @@ class Delivery:
     rejected: pa.Table
     """`REJECTED_SCHEMA`."""
     system: str = ""
-    """System under which rejected rows are counted; the source's name when empty."""
+    """System under which rows that name none are counted; the source's name when empty."""
     cursor: str = ""
     """How far this source has been read once this batch is in, e.g. `movements.csv:sha256:200000`."""
     raw_digest: str = ""

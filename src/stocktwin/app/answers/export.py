@@ -52,8 +52,9 @@ def _text(values: pa.ChunkedArray, kind: ColumnType) -> pa.ChunkedArray:
         moments = values.cast(pa.timestamp("us"))
         return pc.binary_join_element_wise(pc.strftime(moments, "%Y-%m-%dT%H:%M:%S"), "Z", "")
     if kind in (ColumnType.QUANTITY, ColumnType.LEVEL, ColumnType.DECIMAL):
-        # 12.500000000 → 12.5, 12.000000000 → 12
-        return pc.replace_substring_regex(values.cast(pa.string()), r"(\.\d*?)0+$", r"\1").cast(pa.string())
+        # 12.500000000 → 12.5, 12.000000000 → 12; Arrow writes nought as 0E-9
+        plain = pc.replace_substring_regex(values.cast(pa.string()), r"(\.\d*?)0+$", r"\1")
+        return pc.replace_substring_regex(plain, r"\.$|^(0)E-9$", r"\1").cast(pa.string())
     return values.cast(pa.string())
 
 

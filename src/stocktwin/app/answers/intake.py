@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
@@ -11,16 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 from stocktwin.app.answers.values import plain_answer
 from stocktwin.app.settings import DEFAULT_SOURCE, Settings
-from stocktwin.domain.errors import NotFoundError, UsageError
+from stocktwin.domain.errors import NotFoundError, StocktwinError, UsageError
 from stocktwin.domain.ports import Progress, silent
 from stocktwin.tables.schema import TABLES
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from stocktwin.ingest.contracts import SourceSpec
     from stocktwin.ledger.ledger import Ledger
     from stocktwin.tables.batch import Delivery
 
 FINDINGS_SHOWN = 20
+NAMING_TABLES = ("locations", "crossref")
+"""Tables whose rows may tell what a local time at an unknown location means."""
 
 
 @dataclass
@@ -33,6 +37,12 @@ class Intake:
     quarantined: int = 0
     files: list[dict[str, Any]] = field(default_factory=list)
     ignored: list[dict[str, Any]] = field(default_factory=list)
+    names: bool = False
+    """Whether master data came that may name what quarantined rows wait for."""
+    read: set[tuple[str, str, str]] = field(default_factory=set)
+    """(source, table, file) of what was delivered."""
+    faults: set[tuple[str, str, str, str]] = field(default_factory=set)
+    """(source, table, file, reason) of what was wrong with whole files."""
 
     def add(self, result: Any) -> None:
         """Adds the ledger's receipt of some deliveries."""
@@ -43,7 +53,7 @@ class Intake:
 
     def answer(self, ledger: Ledger, after: int) -> dict[str, Any]:
         """What was delivered and what became of it, with the first findings that are new since batch `after`."""
-        findings = ledger.quarantine(after=after, limit=FINDINGS_SHOWN).to_pylist() if self.quarantined else []
+        findings = ledger.quarantine(after=after, limit=FINDINGS_SHOWN).to_pylist()
         shown = ("source", "table", "file", "row", "line", "column", "value", "reason")
         return plain_answer(
             {
@@ -83,6 +93,17 @@ def _maps_any(maps: object, files: Iterable[str]) -> bool:
     return any(fnmatch(name, pattern) for name in files for pattern in patterns)
 
 
+def noted(deliveries: Iterable[Delivery], intake: Intake) -> Iterator[Delivery]:
+    """The same deliveries; remembers what they were, for what waits or was wrong before."""
+    for delivery in deliveries:
+        intake.names = intake.names or (delivery.table in NAMING_TABLES and delivery.facts.num_rows > 0)
+        told = (delivery.source, delivery.table, delivery.file)
+        intake.read.add(told)
+        rows, reasons = (delivery.rejected.column(name).to_pylist() for name in ("row", "reason"))
+        intake.faults |= {(*told, reason) for row, reason in zip(rows, reasons, strict=True) if row == 0}
+        yield delivery
+
+
 def counted(deliveries: Iterable[Delivery], progress: Progress) -> Iterator[Delivery]:
     """The same deliveries, telling how many rows have passed."""
     rows = 0
@@ -102,16 +123,39 @@ def source_spec(settings: Settings, name: str) -> SourceSpec:
     return parse_source(name, dict(section), settings.timezone)
 
 
-def take_folder(
-    ledger: Ledger, settings: Settings, source: str, folder: Path, intake: Intake, progress: Progress
+def take_folders(
+    ledger: Ledger, settings: Settings, folders: Sequence[tuple[str, Path]], intake: Intake, progress: Progress
 ) -> None:
-    """Reads a folder under a source's mapping and appends what it delivers."""
+    """Takes in the folders of several sources. One that cannot be read is reported and the others are taken; where
+    none can be read, the first error is raised."""
+    errors: list[StocktwinError] = []
+    for source, folder in folders:
+        try:
+            take_folder(ledger, settings, source, folder, intake, progress)
+        except (NotFoundError, UsageError) as error:
+            errors.append(error)
+            intake.ignored.append({"name": f"source {source}", "reason": str(error)})
+    if errors and len(errors) == len(folders):
+        raise errors[0]
+
+
+def take_folder(
+    ledger: Ledger,
+    settings: Settings,
+    source: str,
+    folder: Path,
+    intake: Intake,
+    progress: Progress,
+    *,
+    whole: bool = True,
+) -> None:
+    """Reads a folder under a source's mapping and appends what it delivers; `whole` as in `read_folder`."""
     from stocktwin.ingest.sources.files import FolderReport, read_folder
 
     report = FolderReport()
     spec = source_spec(settings, source)
-    deliveries = read_folder(folder, spec, report=report, **_known(ledger, spec))
-    intake.add(ledger.append(counted(deliveries, progress)))
+    deliveries = read_folder(folder, spec, report=report, whole=whole, **_known(ledger, spec))
+    intake.add(ledger.append(counted(noted(deliveries, intake), progress)))
     intake.files.extend(asdict(entry) for entry in report.files)
     intake.ignored.extend({"name": name, "reason": reason} for name, reason in report.ignored.items())
     intake.ignored.extend(
@@ -126,7 +170,8 @@ def take_file(ledger: Ledger, settings: Settings, path: Path, intake: Intake) ->
         return
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".taking-") as folder:
         (Path(folder) / path.name).symlink_to(path.resolve())
-        take_folder(ledger, settings, choose_source(settings, Path(folder), None), Path(folder), intake, silent)
+        source = choose_source(settings, Path(folder), None)
+        take_folder(ledger, settings, source, Path(folder), intake, silent, whole=False)
 
 
 def take_lines(
@@ -144,14 +189,41 @@ def take_lines(
     if table is not None and table not in TABLES:
         raise NotFoundError("exchange table", table)
     spec = source_spec(settings, source)
-    intake.add(ledger.append(read_json_lines(lines, spec, table=table, file=file, **_known(ledger, spec))))
+    deliveries = read_json_lines(lines, spec, table=table, file=file, **_known(ledger, spec))
+    intake.add(ledger.append(noted(deliveries, intake)))
 
 
 def replay(ledger: Ledger, settings: Settings, source: str | None, intake: Intake) -> None:
     """Maps the quarantined rows of one source, or of all, again."""
+    _again(ledger, settings, ledger.quarantine(source=source), intake)
+
+
+def settle_waiting(ledger: Ledger, settings: Settings, intake: Intake) -> None:
+    """Reads rows again that wait for a location to tell their local time, once locations came."""
+    import pyarrow.compute as pc
+
+    if not intake.names:
+        return
+    waiting = ledger.quarantine()
+    mine = pc.and_(pc.equal(waiting.column("state"), "parked"), pc.invert(waiting.column("canonical")))
+    _again(ledger, settings, waiting.filter(mine), intake)
+
+
+def settle_files(ledger: Ledger, intake: Intake) -> None:
+    """Findings about a whole file (missing, empty, a wrong header) are settled once it comes without that fault."""
+    from stocktwin.tables.batch import REJECTED_SCHEMA, Delivery
+
+    for finding in ledger.quarantine(files=True).to_pylist() if intake.read else ():
+        source, table, file = told = (finding["source"], finding["table"], finding["file"])
+        came = any(one[:2] == (source, table) and fnmatch(one[2], file) for one in intake.read)
+        if came and (*told, finding["reason"]) not in intake.faults:
+            facts, settled = TABLES[table].arrow_schema().empty_table(), (finding["quarantine_id"],)
+            ledger.append([Delivery(source, table, file, facts, REJECTED_SCHEMA.empty_table(), replays=settled)])
+
+
+def _again(ledger: Ledger, settings: Settings, waiting: pa.Table, intake: Intake) -> None:
     from stocktwin.ingest.replay import replay as read_again
 
-    waiting = ledger.quarantine(source=source)
     for name in sorted(set(waiting.column("source").to_pylist())):
         spec = source_spec(settings, name)
         intake.add(ledger.append(read_again(waiting, spec, **_known(ledger, spec))))
@@ -168,7 +240,7 @@ def _known(ledger: Ledger, spec: SourceSpec) -> dict[str, Any]:
     zones = zip(locations.column("location_id").to_pylist(), locations.column("timezone").to_pylist(), strict=True)
     names = ledger.current("crossref").to_pylist()
     return {
-        "location_timezones": {place: zone for place, zone in zones if zone},
+        "location_timezones": {place: zone or "" for place, zone in zones},
         "crossref": {
             (row["kind"], row["external_id"]): row["internal_id"] for row in names if row["system"] == spec.system
         },

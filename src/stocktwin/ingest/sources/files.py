@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -76,8 +77,10 @@ def read_folder(
     crossref: Mapping[Key, str] | None = None,
     progress: Progress = silent,
     report: FolderReport | None = None,
+    whole: bool = True,
 ) -> Iterator[Delivery]:
-    """Reads a folder lazily, one delivery of at most 100,000 rows after the other, in `READING_ORDER`.
+    """Reads a folder lazily, one delivery of at most 100,000 rows after the other, in `READING_ORDER`. With `whole`, a
+    map that no file fits is a finding.
 
     Raises NotFoundError where there is no such folder and UsageError where nothing in it can be read; whatever is
     wrong with the data comes as findings in the deliveries.
@@ -89,7 +92,28 @@ def read_folder(
     if not passes:
         raise UsageError(_nothing(folder, source, report))
     context = Context.of(source, location_timezones, crossref)
-    return _read(passes, context, progress, report)
+    missing = missing_files(folder, source) if whole else []
+    return chain(missing, _read(passes, context, progress, report))
+
+
+def missing_files(folder: Path, source: SourceSpec) -> list[Delivery]:
+    """A finding for each file that the source's maps speak of and the folder has not."""
+    names = [path.name for path in folder.iterdir()]
+    missing: dict[str, MapSpec] = {}
+    for spec in source.maps:
+        if not any(fnmatchcase(name, spec.file) for name in names):
+            missing.setdefault(spec.file, spec)
+    return [
+        Delivery(
+            source=source.name,
+            table=spec.table,
+            file=file,
+            facts=TABLES[spec.table].arrow_schema().empty_table(),
+            rejected=rejected_table([Finding(0, None, None, file, f"no such file in the folder; {spec.key} reads it")]),
+            system=source.system,
+        )
+        for file, spec in missing.items()
+    ]
 
 
 def maps_of(source: SourceSpec, file: str) -> tuple[MapSpec, ...]:
@@ -255,6 +279,7 @@ class _Reading:
             rejected=rejected_table(self.findings),
             cursor=f"{file}:{self.digest[:16]}:{self.position}",
             raw_digest=self.digest,
+            system=self.context.source.system,
         )
         self.facts, self.findings = [], []
         return delivery

@@ -47,7 +47,14 @@ def decode(data: bytes, table: str, version: int = SCHEMA_VERSION, where: str = 
         raise JournalDamaged(f"{where}: cannot be read: {error}") from None
     for step in range(version, SCHEMA_VERSION):
         facts = UPCASTERS[step](table, facts)
-    return facts, rejected
+    return facts, _completed(rejected)
+
+
+def _completed(rejected: pa.Table) -> pa.Table:
+    """Rejected rows with the columns that older journals have not, as nulls."""
+    columns = [rejected.column(f.name) if f.name in rejected.column_names else _nulls(rejected, f)
+               for f in REJECTED_SCHEMA]  # fmt: skip
+    return pa.Table.from_arrays(columns, schema=REJECTED_SCHEMA)
 
 
 def conform(table: str, facts: pa.Table) -> pa.Table:

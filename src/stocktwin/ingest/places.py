@@ -1,0 +1,70 @@
+"""Whose clock a time without an offset was read from: the source's, else that of the row's location, else the twin's.
+
+A row at a location that the twin does not know yet waits: its time means nothing before the location's zone is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from stocktwin.domain.identity import TRANSIT_SEPARATOR, VIRTUAL_LOCATIONS
+from stocktwin.ingest.chunk import each_distinct
+
+PLACES: Final = ("location_id", "from_id", "to_id", "origin_id", "destination_id")
+ARRIVALS: Final = ("arrived_at", "received_at")
+"""Instants that are local to where the goods arrive."""
+UNKNOWN_PLACE: Final = "unknown location, whose local time this is"
+UNKNOWN: Final = -1
+
+Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Clocks:
+    """Time zones, and which one each row's naive times are in."""
+
+    zones: list[str]
+    which: Ints
+    waiting: Mapping[str, Flags]
+    """Place column → rows whose zone cannot be told before that place is known."""
+
+
+def clocks(name: str, rows: int, default: str, places: Mapping[str, pa.Array], known: Mapping[str, str],
+           complete: bool) -> Clocks:  # fmt: skip
+    """The clock of each row for instant column `name`.
+
+    `places` holds the row's locations by column, `known` the zones of locations (empty: it has none of its own).
+    The first place with a zone decides. With `complete`, `known` has every location there is, and a place that it has
+    not makes the row wait.
+    """
+    zones = [default]
+    which = np.zeros(rows, np.int64)
+    waiting: dict[str, Flags] = {}
+    for place in reversed(PLACES) if name in ARRIVALS else PLACES:
+        if place not in places or not (known or complete) or (which != 0).all():
+            continue
+        codes = each_distinct(places[place], lambda ids: _codes(ids, known, zones, complete))
+        found = codes.fill_null(0).to_numpy(zero_copy_only=False)
+        open_yet = which == 0
+        which = np.where(open_yet, found, which)
+        if (found[open_yet] == UNKNOWN).any():
+            waiting[place] = open_yet & (found == UNKNOWN)
+    return Clocks(zones, np.where(which == UNKNOWN, 0, which), waiting)
+
+
+def _codes(ids: pa.Array, known: Mapping[str, str], zones: list[str], complete: bool) -> pa.Array:
+    codes = []
+    for place in ids.to_pylist():
+        zone = known.get(place, "")
+        if zone and zone not in zones[1:]:
+            zones.append(zone)
+        named = place is None or place in known or place in VIRTUAL_LOCATIONS or TRANSIT_SEPARATOR in place
+        codes.append(zones.index(zone, 1) if zone else 0 if named or not complete else UNKNOWN)
+    return pa.array(codes, pa.int64())
