@@ -4,28 +4,30 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
-from statistics import fmean, median
+from statistics import median
 
 import numpy as np
 import pytest
 
 from stocktwin.world.catalogue import CLASSES, ERRATIC, INTERMITTENT, LUMPY, SEASONAL, SMOOTH, TRENDING, make_catalogue
+from stocktwin.world.circumstances import Circumstances
 from stocktwin.world.demand import demand_of, demand_rate
 from stocktwin.world.design import make_design
 from stocktwin.world.draws import Draws
 from stocktwin.world.physics import run
 from stocktwin.world.profile import PROFILES
 from stocktwin.world.records import Event
-from stocktwin.world.replenishment import lead_days, transfer
+from stocktwin.world.replenishment import transfer
 from stocktwin.world.state import State
 
 LUCK = Draws(3)
 NETWORK = PROFILES["small"].network
 DESIGN = make_design(LUCK, make_catalogue(LUCK, 500), NETWORK)
+AROUND = Circumstances.of(LUCK, NETWORK, 365)
 
 
 def demand_matrix(days: range) -> np.ndarray:
-    return np.stack([demand_of(DESIGN, LUCK, day) for day in days]) / DESIGN.quantum
+    return np.stack([demand_of(DESIGN, LUCK, AROUND, day) for day in days]) / DESIGN.quantum
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +56,7 @@ def test_demand_classes_are_what_they_are_called(asked: np.ndarray):
 
 def test_demand_has_the_mean_it_was_drawn_from(asked: np.ndarray):
     counts = np.isin(DESIGN.items.demand_class[DESIGN.item], (SMOOTH, ERRATIC, SEASONAL, TRENDING))
-    expected = np.stack([demand_rate(DESIGN, day) for day in range(365)])[:, counts].sum()
+    expected = np.stack([demand_rate(DESIGN, AROUND, day) for day in range(365)])[:, counts].sum()
     assert asked[:, counts].sum() / expected == pytest.approx(1.0, abs=0.02)
 
 
@@ -64,34 +66,16 @@ def test_weeks_seasons_and_trends_show(asked: np.ndarray):
     assert by_weekday[5] > 1.3 * by_weekday[4]  # Monday over Sunday
     trending = asked[:, kind == TRENDING]
     change = trending[-60:].sum(axis=0) / np.maximum(1, trending[:60].sum(axis=0))
-    assert (change > 1.4).mean() > 0.3
+    assert (change > 1.4).mean() > 0.25
     assert (change < 0.7).mean() > 0.2
 
 
 def test_classes_have_their_shares():
-    share = np.bincount(DESIGN.items.demand_class, minlength=6) / len(DESIGN.items)
-    assert share == pytest.approx([0.19, 0.08, 0.38, 0.20, 0.08, 0.07], abs=0.005)
+    share = np.bincount(DESIGN.items.demand_class, minlength=8) / len(DESIGN.items)
+    assert share == pytest.approx([0.18, 0.08, 0.36, 0.19, 0.08, 0.05, 0.03, 0.03], abs=0.005)
     assert len(set(DESIGN.items.item_id)) == len(set(DESIGN.items.description)) == 500
     assert np.quantile(DESIGN.items.cost, 0.99) > 20 * np.median(DESIGN.items.cost)
     assert {"each", "kilogram", "litre"} == set(DESIGN.items.unit)
-
-
-@pytest.mark.parametrize("supplier", range(3))
-def test_lead_times_are_those_declared_outside_congestion(supplier: int):
-    lane = NETWORK.supply[supplier][1]
-    days = [int(lead_days(Draws(seed), "supply", NETWORK.supply_times, 100)[supplier, 1]) for seed in range(600)]
-    assert fmean(days) == pytest.approx(lane.mean, rel=0.05)
-    assert np.std(days) == pytest.approx(lane.sd, rel=0.15)
-    assert min(days) >= lane.least
-
-
-def test_a_congested_port_slows_its_lanes():
-    assert NETWORK.supply[2][0].via == "PORT-LALB"
-    calm, busy = (
-        [int(lead_days(Draws(seed), "supply", NETWORK.supply_times, day)[2, 0]) for seed in range(300)]
-        for day in (100, 250)
-    )
-    assert fmean(busy) / fmean(calm) == pytest.approx(1.25, abs=0.05)
 
 
 def test_one_decision_changes_only_its_item():

@@ -14,15 +14,21 @@ from stocktwin.world.goods import FAMILIES, UNIT_SHARE, Family
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-CLASSES: Final = ("smooth", "erratic", "intermittent", "lumpy", "seasonal", "trending")
-SMOOTH, ERRATIC, INTERMITTENT, LUMPY, SEASONAL, TRENDING = range(len(CLASSES))
-CLASS_SHARES: Final = (0.19, 0.08, 0.38, 0.20, 0.08, 0.07)
+CLASSES: Final = ("smooth", "erratic", "intermittent", "lumpy", "seasonal", "trending", "new", "dying")
+SMOOTH, ERRATIC, INTERMITTENT, LUMPY, SEASONAL, TRENDING, NEW, DYING = range(len(CLASSES))
+CLASS_SHARES: Final = (0.18, 0.08, 0.36, 0.19, 0.08, 0.05, 0.03, 0.03)
 
-RATE_MEDIAN: Final = (36.0, 60.0, 0.70, 0.55, 36.0, 36.0)
+RATE_MEDIAN: Final = (36.0, 60.0, 0.70, 0.55, 36.0, 36.0, 30.0, 30.0)
 """Median of an item's national rate by class: quanta, or occasions where intermittent or lumpy, a day."""
-RATE_SPREAD: Final = (0.60, 0.60, 0.45, 0.45, 0.50, 0.50)
-SIZE_MEAN: Final = (1.0, 1.0, 3.0, 9.0, 1.0, 1.0)
+RATE_SPREAD: Final = (0.60, 0.60, 0.45, 0.45, 0.50, 0.50, 0.50, 0.50)
+SIZE_MEAN: Final = (1.0, 1.0, 3.0, 9.0, 1.0, 1.0, 1.0, 1.0)
 """Mean quanta asked for on an occasion."""
+
+LAUNCH: Final = (-60, 270)
+PHASE_OUT: Final = (-60, 180)
+"""First and last day on which a new item comes and a dying one begins to go."""
+SHELF_LIVES: Final = (180, 365, 730, 1095)
+SHELF_LIFE_SHARES: Final = (0.1, 0.25, 0.4, 0.25)
 
 CRITICALITIES: Final = ("critical", "standard", "low")
 CASES: Final = (6, 10, 12, 24, 50)
@@ -57,6 +63,10 @@ class Catalogue:
     season_peak: Ints
     """Day of the year of the peak; only items of class seasonal have one that matters."""
     amplitude: Floats
+    turn: Ints
+    """Day on which a new item comes to market or a dying one begins to go; without meaning for the others."""
+    response: Floats
+    """How strongly demand responds to a promotion of the family: 1 = as usual, 0 where the item is critical."""
 
     def __len__(self) -> int:
         return len(self.item_id)
@@ -93,6 +103,7 @@ def make_catalogue(luck: Draws, n_items: int, first: int = 0, pace: float = 1.0)
     size = np.take(SIZE_MEAN, demand_class)
     cost = _costs(luck, family, rate * size)
     medical = np.array([f.medical for f in FAMILIES])[family]
+    criticality = _criticality(luck, medical)
     names = _names(family, first)
     peak = np.array([f.season or 190 for f in FAMILIES])[family]
     return Catalogue(
@@ -110,10 +121,12 @@ def make_catalogue(luck: Draws, n_items: int, first: int = 0, pace: float = 1.0)
         price=np.round(cost * (1.25 + 0.6 * luck.uniform("margin", n_items)), 4),
         volume=_sizes(luck, "volume", -7.5, n_items).round(6),
         weight=np.where(measured, 1.0, _sizes(luck, "weight", -1.8, n_items).round(3)),
-        shelf_life=np.where(medical, np.take((365, 730, 1095), luck.stream("shelf").integers(0, 3, n_items)), 0),
-        criticality=_criticality(luck, medical),
+        shelf_life=np.where(medical, np.take(SHELF_LIVES, _drawn(luck, "shelf", n_items, SHELF_LIFE_SHARES)), 0),
+        criticality=criticality,
         season_peak=(peak + luck.stream("peak").integers(-20, 21, n_items)) % 365,
         amplitude=0.4 + 0.4 * luck.uniform("amplitude", n_items),
+        turn=_turns(luck, demand_class),
+        response=np.where(criticality == 0, 0.0, 0.4 + 1.2 * luck.uniform("response", n_items)),
     )
 
 
@@ -132,6 +145,16 @@ def _shuffled(luck: Draws, cause: str, n: int, shares: tuple[float, ...]) -> Int
     edges = np.round(np.cumsum(shares) * n).astype(np.int64)
     labels = np.searchsorted(edges, np.arange(n), side="right").clip(0, len(shares) - 1)
     return np.asarray(luck.stream(cause).permutation(labels))
+
+
+def _drawn(luck: Draws, cause: str, n: int, shares: tuple[float, ...]) -> Ints:
+    """Labels 0 … k−1, each drawn with its share as its chance."""
+    return np.searchsorted(np.cumsum(shares[:-1]), luck.uniform(cause, n), side="right").astype(np.int64)
+
+
+def _turns(luck: Draws, demand_class: Ints) -> Ints:
+    low, high = np.where((demand_class == DYING)[:, None], PHASE_OUT, LAUNCH).T
+    return np.asarray(low + (high - low) * luck.uniform("turn", len(demand_class))).astype(np.int64)
 
 
 def _costs(luck: Draws, family: Ints, volume: Floats) -> Floats:

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from stocktwin.world.catalogue import INTERMITTENT, LUMPY, TRENDING, Catalogue
+from stocktwin.world.catalogue import DYING, INTERMITTENT, LUMPY, NEW, TRENDING, Catalogue
 from stocktwin.world.draws import Draws
 from stocktwin.world.goods import FAMILIES
 from stocktwin.world.network import Network
@@ -29,6 +29,13 @@ OVERSEAS_REVIEW_DAYS: Final = 7
 ORDER_COST: Final = (45.0, 120.0)
 """Of an order line: domestic, overseas."""
 HOLDING_RATE: Final = 0.20
+NEVER: Final = 2**40
+BOLD: Final = 0.5
+"""Standard deviation of the log of what the planner expects of a new item; of others 0.15."""
+LAUNCH_STOCK: Final = 20
+"""Items that come later than this day have no opening stock."""
+CLEARANCE: Final = 150
+"""Days past its turn after which nobody orders a dying item any more."""
 GENEROUS, CARELESS = 0.09, 0.11
 """Shares of the settings that are far too high and far too low."""
 
@@ -57,6 +64,10 @@ class Design:
     planned: Floats
     """Daily demand the planner believed in."""
     opening: Ints
+    ordered_from: Ints
+    """First day on which an item-location is reviewed: in time before a new item comes to market."""
+    ordered_until: Ints
+    """First day on which nobody orders it any more."""
     first_item: int = 0
     """Items of the blocks before this one."""
     group: str = ""
@@ -69,6 +80,21 @@ class Design:
     def quantum(self) -> Ints:
         """Smallest quantity asked for."""
         return self.items.quantum[self.item]
+
+    @cached_property
+    def slow_rows(self) -> Ints:
+        """Item-locations whose demand comes in occasions."""
+        return np.flatnonzero(np.isin(self.items.demand_class, (INTERMITTENT, LUMPY))[self.item])
+
+    @cached_property
+    def fast_rows(self) -> Ints:
+        """The others."""
+        return np.flatnonzero(~np.isin(self.items.demand_class, (INTERMITTENT, LUMPY))[self.item])
+
+    @cached_property
+    def log_growth(self) -> Floats:
+        """Logarithm of the growth."""
+        return np.log(self.growth)
 
     @cached_property
     def shelf_texts(self) -> tuple[str, ...]:
@@ -91,7 +117,8 @@ def make_design(luck: Draws, items: Catalogue, network: Network, first_item: int
     share = _shares(luck, network, len(items))
     supplier = _suppliers(luck, network, len(items))[item]
     overseas = network.overseas[supplier]
-    planned = items.daily[item] * share * np.exp(0.15 * luck.stream("planner").standard_normal(n))
+    error = np.where(items.demand_class == NEW, BOLD, 0.15)[item]
+    planned = items.daily[item] * share * np.exp(error * luck.stream("planner").standard_normal(n))
     review = np.where(overseas, OVERSEAS_REVIEW_DAYS, 1)
     slow = np.isin(items.demand_class, (INTERMITTENT, LUMPY))[item]
     base_stock = slow & (luck.uniform("base stock", n) < 0.35)
@@ -101,6 +128,9 @@ def make_design(luck: Draws, items: Catalogue, network: Network, first_item: int
     low = np.where(base_stock, 0.6 * s, s)
     opening = low + luck.uniform("opening", n) * (np.where(base_stock, s, S) - low)
     quantum = items.quantum[item]
+    opening = np.maximum(1, opening / quantum).astype(np.int64) * quantum
+    new, dying = ((items.demand_class == kind)[item] for kind in (NEW, DYING))
+    lead = np.ceil(network.supply_times.mean[supplier, dc] + review).astype(np.int64)
     return Design(
         network=network,
         items=items,
@@ -120,7 +150,9 @@ def make_design(luck: Draws, items: Catalogue, network: Network, first_item: int
         order_up_to=np.where(base_stock, s, S),
         multiple=multiple,
         planned=planned,
-        opening=np.maximum(1, opening / quantum).astype(np.int64) * quantum,
+        opening=np.where(new & (items.turn[item] > LAUNCH_STOCK), 0, opening),
+        ordered_from=np.where(new, items.turn[item] - lead, 0),
+        ordered_until=np.where(dying, items.turn[item] + CLEARANCE, NEVER),
         first_item=first_item,
         group=group,
     )

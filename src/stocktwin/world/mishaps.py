@@ -77,7 +77,7 @@ def count(state: State) -> None:
         < np.take(COUNTS_PER_YEAR, state.design.items.criticality[state.design.item]) / WORKING_DAYS
     )
     phantom = (state.shortage > 0) & (state.stolen + state.lost > 0) & (state.uniform("phantom") < PHANTOM_COUNT)
-    rows = np.flatnonzero((planned & (state.weekday < 5)) | phantom)
+    rows = np.flatnonzero(((planned & (state.weekday < 5)) | phantom) & state.open)
     low, high = CORRECTION_DAYS
     wait = low + ((high - low + 1) * state.uniform("correction")[rows]).astype(np.int64)
     state.counts.append(vanished(state, rows, state.moment("count", COUNT_WINDOW, rows), state.day + wait))

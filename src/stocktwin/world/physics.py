@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stocktwin.domain.ports import Progress, silent
+from stocktwin.world.circumstances import Circumstances
 from stocktwin.world.demand import demand_of
 from stocktwin.world.design import Design
 from stocktwin.world.draws import Draws
@@ -25,9 +26,12 @@ GOOD_RETURNS: Final = 0.7
 NEVER: Final = 2**40
 
 
-def run(design: Design, luck: Draws, days: int, progress: Progress = silent, balance_every: int = 7) -> Reality:
+def run(
+    design: Design, luck: Draws, days: int, progress: Progress = silent, balance_every: int = 7,
+    around: Circumstances | None = None,
+) -> Reality:  # fmt: skip
     """Lets the world live for `days` days; its balances are kept every `balance_every` days and on the last."""
-    state = State.start(design, luck)
+    state = State.start(design, luck, around or Circumstances.of(luck, design.network, days))
     state.happen(Event.OPENING, np.arange(len(design)), design.opening)
     balances: list[tuple[int, Ints]] = []
     for day in range(days):
@@ -64,8 +68,8 @@ def live(state: State) -> None:
 
 def sell(state: State) -> None:
     """Serves what is asked for as far as stock goes; the rest is lost. Part of what is sold comes back later."""
-    asked = demand_of(state.design, state.luck, state.day)
-    served = np.minimum(asked, state.on_hand)
+    asked = demand_of(state.design, state.luck, state.around, state.day)
+    served = np.where(state.open, np.minimum(asked, state.on_hand), 0)
     state.shortage = asked - served
     rows = np.flatnonzero(asked)
     state.asked.append(columns(Asked, len(rows), day=state.day, row=rows, asked=asked[rows], served=served[rows]))
@@ -88,7 +92,12 @@ def _later(state: State, kind: Event, rows: Ints, quantity: Ints, wait: Ints, re
 
 def inspect_returns(state: State) -> None:
     """Goods come back, and the day after next at the latest they are put on the shelf again or thrown away."""
-    for kind, rows, quantity, sold in state.returns.pop(state.day, []):
+    is_open = state.open
+    for kind, every, amounts, sale_days in state.returns.pop(state.day, []):
+        rows, quantity, sold = (column[is_open[every]] for column in (every, amounts, sale_days))
+        shut = ~is_open[every]
+        if shut.any():
+            state.returns[state.day + 1].append((kind, every[shut], amounts[shut], sale_days[shut]))
         state.happen(kind, rows, quantity, ref_day=sold)
         if kind == Event.RETURN:
             good = state.uniform("return good")[rows] < GOOD_RETURNS

@@ -8,8 +8,6 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from stocktwin.world.draws import Draws
-from stocktwin.world.network import Timetable
 from stocktwin.world.records import PURCHASE, TRANSFER, Event, Lines, columns
 from stocktwin.world.state import State
 
@@ -28,18 +26,11 @@ TRANSFER_COVER: Final = 60.0
 """Days of planned demand that a donor keeps."""
 
 
-def lead_days(luck: Draws, cause: str, times: Timetable, day: int) -> Ints:
-    """Days from an order of this day to its receipt, of every lane [origin, destination]: gamma around the lane's mean,
-    longer in its congested season. Everything ordered on one lane on one day travels together."""
-    shape = (times.mean / times.sd) ** 2
-    draw = luck.shared.stream(f"lead {cause}", day).standard_gamma(shape) / shape
-    return np.maximum(times.least, np.rint(draw * times.mean * times.slow(day)).astype(np.int64))
-
-
 def review(state: State) -> None:
     """Orders what is due: at or below s up to S (or up to the base stock), in whole multiples."""
     design = state.design
-    due = (design.review_days == 1) | (state.weekday == 0)
+    due = ((design.review_days == 1) | (state.weekday == 0)) & state.open
+    due &= (design.ordered_from <= state.day) & (state.day < design.ordered_until)
     due &= state.uniform("forgotten") >= FORGOTTEN
     believed = state.believed
     position = believed + state.on_order
@@ -49,8 +40,10 @@ def review(state: State) -> None:
         return
     gap = design.order_up_to[rows] - position[rows]
     quantity = -(-gap // design.multiple[rows]) * design.multiple[rows]
-    urgent = (believed[rows] < 2 * design.planned[rows]) & (design.alternative[rows] >= 0)
-    source = np.where(urgent, design.alternative[rows], design.supplier[rows])
+    urgent = believed[rows] < 2 * design.planned[rows]
+    given_up = [state.around.script.failed_over(s.location_id, state.day) for s in design.network.suppliers]
+    elsewhere = (urgent | np.array(given_up)[design.supplier[rows]]) & (design.alternative[rows] >= 0)
+    source = np.where(elsewhere, design.alternative[rows], design.supplier[rows])
     _purchase(state, rows, source, quantity)
 
 
@@ -60,6 +53,7 @@ def _purchase(state: State, rows: Ints, source: Ints, quantity: Ints) -> None:
     order = np.lexsort((rows, source, design.dc[rows]))
     rows, source, quantity = rows[order], source[order], quantity[order]
     lane = source, design.dc[rows]
+    journeys = state.lead_times.from_suppliers(state.day)
     short = (state.uniform("short delivery")[rows] < SHORT_DELIVERY) & (quantity > design.multiple[rows])
     state.order(
         columns(
@@ -71,9 +65,9 @@ def _purchase(state: State, rows: Ints, source: Ints, quantity: Ints) -> None:
             day=state.day,
             quantity=quantity,
             received=quantity - short * design.multiple[rows],
-            shipped_day=state.day + times.dispatch[lane],
+            shipped_day=journeys.leaves[lane],
             promised_day=state.day + np.rint(times.mean + 0.5 * times.sd).astype(np.int64)[lane],
-            arrival_day=state.day + lead_days(state.luck, "supply", times, state.day)[lane],
+            arrival_day=journeys.arrives[lane],
             number=_numbers(source * len(design.network.dcs) + design.dc[rows]),
         )
     )
@@ -110,7 +104,8 @@ def transfer(state: State) -> None:
     )
     will = state.uniform("transfer")[donor] < TRANSFER_WILL
     empty = state.believed[receiver] < 2 * design.planned[receiver]
-    at = np.flatnonzero(will & empty & (quantity > 0) & (donor != receiver))
+    is_open = state.open
+    at = np.flatnonzero(will & empty & (quantity > 0) & (donor != receiver) & is_open[donor] & is_open[receiver])
     _move(state, donor[at], receiver[at], quantity[at])
 
 
@@ -134,7 +129,7 @@ def _move(state: State, donor: Ints, receiver: Ints, quantity: Ints) -> None:
             received=quantity,
             shipped_day=state.day,
             promised_day=state.day + np.rint(times.mean + 1).astype(np.int64)[lane],
-            arrival_day=state.day + lead_days(state.luck, "transfer", times, state.day)[lane],
+            arrival_day=state.lead_times.between_dcs(state.day).arrives[lane],
             number=_numbers(design.dc[donor] * len(design.network.dcs) + design.dc[receiver]),
         )
     )

@@ -12,8 +12,8 @@ from __future__ import annotations
 import difflib
 import math
 import tomllib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -80,7 +80,8 @@ class Known:
     dcs: tuple[str, ...]
     regions: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
-    items: frozenset[str] = field(default_factory=frozenset)
+    items: frozenset[str] | None = None
+    """None where they are not checked."""
     modes: tuple[str, ...] = ("road", "sea")
 
 
@@ -126,12 +127,14 @@ class Script:
         places = {"supplier_offline": known.suppliers, "port_closed": known.ports, "demand_scale": known.dcs,
                   "location_closed": (*known.dcs, *known.ports, *known.suppliers)}  # fmt: skip
         for number, one in enumerate(self.disruptions):
-            words = {"location": places.get(one.kind, ()), "origin": (*known.suppliers, *known.dcs),
-                     "destination": known.dcs, "mode": known.modes, "item": known.items,
-                     "category": known.categories, "region": known.regions}  # fmt: skip
+            words: dict[str, Collection[str] | None] = {
+                "location": places.get(one.kind, ()), "origin": (*known.suppliers, *known.dcs),
+                "destination": known.dcs, "mode": known.modes, "item": known.items, "category": known.categories,
+                "region": known.regions,
+            }  # fmt: skip
             for key, allowed in words.items():
                 word = getattr(one, key)
-                if word is not None and word not in allowed:
+                if word is not None and allowed is not None and word not in allowed:
                     _fail(self.file, f"disruption[{number}].{key}", f"unknown: {word!r}{_suggest(word, allowed)}")
 
     def _closures(self, location: str) -> list[Disruption]:

@@ -99,13 +99,13 @@ class Signals:
         factor = (1 + effect + np.outer(_by_family(COLD), cold)).clip(0.2)
         return np.asarray(factor[:, self.region_of])
 
-    def published(self) -> list[Series]:
-        """All that can be read by anyone."""
-        weather = [(n, s) for n, s in (("temperature", self.temperature), ("influenza", self.influenza))]
+    def published(self, days: int) -> list[Series]:
+        """All that can be read by anyone after so many days."""
+        weather = [(n, s[:days]) for n, s in (("temperature", self.temperature), ("influenza", self.influenza))]
         by_region = [Series(n, s[:, r], region=name) for n, s in weather for r, name in enumerate(self.regions)]
         families = [f for f, family in enumerate(FAMILIES) if family.prefix in PROMOTED]
-        offers = [Series("promotion", self.discount[:, f], category=FAMILIES[f].category) for f in families]
-        queues = [Series("congestion", self.congestion[:, p], location=name) for p, name in enumerate(self.ports)]
+        offers = [Series("promotion", self.discount[:days, f], category=FAMILIES[f].category) for f in families]
+        queues = [Series("congestion", self.congestion[:days, p], location=name) for p, name in enumerate(self.ports)]
         return by_region + offers + queues
 
 

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from stocktwin.world.circumstances import Circumstances
 from stocktwin.world.demand import weekday
 from stocktwin.world.design import Design
 from stocktwin.world.draws import Draws
+from stocktwin.world.leadtimes import LeadTimes
 from stocktwin.world.records import EFFECT, Asked, Counts, Event, Events, Lines, columns, taken
 
 Ints = npt.NDArray[np.int64]
@@ -41,6 +43,8 @@ class State:
 
     design: Design
     luck: Draws
+    around: Circumstances
+    lead_times: LeadTimes
     day: int
     on_hand: Ints
     on_order: Ints
@@ -63,13 +67,18 @@ class State:
     asked: list[Asked] = field(default_factory=list)
 
     @classmethod
-    def start(cls, design: Design, luck: Draws) -> State:
-        """An empty network on day 0."""
+    def start(cls, design: Design, luck: Draws, around: Circumstances | None = None) -> State:
+        """An empty network on day 0; without circumstances, those of a week."""
+        if around is None:
+            around = Circumstances.of(luck, design.network, 7)
+        lead_times = LeadTimes.of(luck, design.network, around)
 
         def zeros() -> Ints:
             return np.zeros(len(design), np.int64)
 
-        return cls(design, luck, 0, zeros(), zeros(), zeros(), zeros(), zeros(), zeros(), zeros(), zeros())
+        return cls(
+            design, luck, around, lead_times, 0, zeros(), zeros(), zeros(), zeros(), zeros(), zeros(), zeros(), zeros()
+        )
 
     @property
     def believed(self) -> Ints:
@@ -80,6 +89,11 @@ class State:
     def weekday(self) -> int:
         """Monday = 0."""
         return weekday(self.day)
+
+    @property
+    def open(self) -> npt.NDArray[np.bool_]:
+        """Item-locations whose DC works today."""
+        return self.around.open_dcs(self.design.network, self.day)[self.design.dc]
 
     def uniform(self, cause: str) -> npt.NDArray[np.float64]:
         """One number in [0, 1) per item-location, for one cause on this day."""
