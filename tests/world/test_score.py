@@ -106,6 +106,13 @@ class TestCases:
         found = self.scored((22 * DAY, "silent_system", "Z", "E", 20 * DAY, 20 * DAY))
         assert found["causes"]["silent_system"]["recall"] == 1.0
 
+    def test_the_backlog_finds_faults_but_is_neither_right_nor_false(self) -> None:
+        found = self.scored(
+            (9 * DAY, "theft", "C", "D", 6 * DAY, 8 * DAY), (9 * DAY, "theft", "X", "D", 6 * DAY, 8 * DAY)
+        )
+        assert found["causes"]["theft"] == {"precision": None, "recall": 1.0, "median_hours": None, "p90_hours": None}
+        assert found["cases"] == {"faults": 4, "noticed": 1, "told": 0, "right": 0, "false": 0}
+
     def test_silence_makes_a_new_case(self) -> None:
         days = (12, 15, 18, 22)
         cases = cases_of(tellings(*[(d * DAY, "theft", "C", "D", d * DAY, (d + 1) * DAY) for d in days]))
@@ -133,20 +140,25 @@ class TestArrivals:
             (0, "P1", "1", 2 * DAY, 4 * DAY, 8 * DAY),
             (0, "P2", "1", 2 * DAY, 4 * DAY, 8 * DAY),
         )
-        found = score_arrivals(window, {("P1", "1"): 8 * DAY + 9 * HOUR, ("P2", "1"): 9 * DAY}, 100 * DAY)
+        found = score_arrivals(window, {("P1", "1"): 7 * DAY + 9 * HOUR, ("P2", "1"): 8 * DAY + HOUR}, 100 * DAY)
         assert found["coverage_80"] == 0.5
         first = (0.1 * 6 + 0.5 * 4 + 0.9 * 0) / 3
         second = (0.1 * 7 + 0.5 * 5 + 0.9 * 1) / 3
         assert found["pinball_days"] == pytest.approx((first + second) / 2)
 
+    def test_an_instant_stands_for_the_day_that_it_ends(self) -> None:
+        window = windows((0, "P", "1", 5 * DAY, 5 * DAY, 5 * DAY))
+        on_time = score_arrivals(window, {("P", "1"): 4 * DAY + HOUR}, 100 * DAY)
+        assert (on_time["coverage_80"], on_time["pinball_days"]) == (1.0, 0.0)
+        assert score_arrivals(window, {("P", "1"): 4 * DAY}, 100 * DAY)["coverage_80"] == 0.0
+
     def test_too_late_a_window_costs_the_other_way(self) -> None:
         found = score_arrivals(windows((0, "P", "1", 5 * DAY, 5 * DAY, 5 * DAY)), {("P", "1"): 3 * DAY}, 100 * DAY)
         assert found["pinball_days"] == pytest.approx((0.9 * 2 + 0.5 * 2 + 0.1 * 2) / 3)
-        assert found["coverage_80"] == 0.0
 
-    def test_lines_still_open_are_missed_only_where_their_window_has_closed(self) -> None:
+    def test_only_windows_that_have_closed_are_scored(self) -> None:
         window = windows((0, "P1", "1", DAY, DAY, 2 * DAY), (0, "P2", "1", DAY, 5 * DAY, 30 * DAY))
-        found = score_arrivals(window, {}, 10 * DAY)
+        found = score_arrivals(window, {("P2", "1"): 5 * DAY}, 10 * DAY)
         assert (found["coverage_80"], found["lines"], found["unknown"]) == (0.0, 1, 1)
         assert found["pinball_days"] == pytest.approx((0.1 * 9 + 0.5 * 9 + 0.9 * 8) / 3)
 

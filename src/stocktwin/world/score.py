@@ -58,15 +58,16 @@ class Truth:
 
     @cached_property
     def faults(self) -> list[Fault]:
-        """The labels, times in µs. A day stands for its noon UTC where a fault starts, for its end where it ends."""
+        """The labels, times in µs: the instants `started_at` and `ended_at` where the label has them, else its days, of
+        which the noon UTC starts a fault and the end ends it."""
         rows = self._read("faults").to_pylist()
         return [
             Fault(
                 row["cause"],
                 row["item_id"],
                 row["location_id"],
-                _instant(row["start"], DAY // 2),
-                FOREVER if row["end"] is None else _instant(row["end"], DAY),
+                _instant(row.get("started_at") or row["start"], DAY // 2),
+                FOREVER if row["end"] is None else _instant(row.get("ended_at") or row["end"], DAY),
             )
             for row in rows
         ]

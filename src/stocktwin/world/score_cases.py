@@ -106,22 +106,26 @@ def score_cases(
     their own cause ÷ faults that stood in it), `precision` (cases of that cause that are about a fault of that cause ÷
     cases of that cause), `median_hours` and `p90_hours` from the start of a fault that began in the period to the first
     asking at which it was told. `false_cases_per_1000_month`: cases that are about no fault whatever, per 1,000
-    item-locations and 30 days. `cases`: how many there were of each. Nothing to divide by is null.
+    item-locations and 30 days. `cases`: how many there were of each. Cases that were told at the first asking already
+    (the backlog of the time before) find faults, but enter neither precision nor false cases. Nothing to divide by is
+    null.
     """
     standing = [fault for fault in faults if fault.start <= until and fault.end >= since]
-    cases = cases_of(tellings)
-    near = _near(cases, faults)
+    known = cases_of(tellings)
+    fresh = [case for case in known if case.told_at > since]
+    near = _near(fresh, faults)
+    noticed = {id(fault) for found in _near(known, faults) for fault in found} & {id(fault) for fault in standing}
     false = sum(not found for found in near)
     months = (until - since) / (30 * DAY)
-    names = sorted({fault.cause for fault in standing} | {case.cause for case in cases if case.cause})
+    names = sorted({fault.cause for fault in standing} | {case.cause for case in known if case.cause})
     return {
-        "causes": {name: _cause(name, standing, cases, near, since) for name in names},
+        "causes": {name: _cause(name, standing, known, faults, since) for name in names},
         "false_cases_per_1000_month": _share(1000 * false, item_locations * months),
         "cases": {
             "faults": len(standing),
-            "noticed": len({id(fault) for found in near for fault in found} & {id(fault) for fault in standing}),
-            "told": len(cases),
-            "right": sum(any(f.cause == c.cause for f in found) for c, found in zip(cases, near, strict=True)),
+            "noticed": len(noticed),
+            "told": len(fresh),
+            "right": sum(any(f.cause == c.cause for f in found) for c, found in zip(fresh, near, strict=True)),
             "false": false,
         },
     }
@@ -140,22 +144,22 @@ def _near(cases: Sequence[Case], faults: Sequence[Fault]) -> list[list[Fault]]:
 
 
 def _cause(
-    name: str, standing: Sequence[Fault], cases: Sequence[Case], near: Sequence[Sequence[Fault]], since: int
+    name: str, standing: Sequence[Fault], cases: Sequence[Case], faults: Sequence[Fault], since: int
 ) -> dict[str, float | None]:
     """The four figures of one cause."""
     mine = [fault for fault in standing if fault.cause == name]
-    told = [(case, found) for case, found in zip(cases, near, strict=True) if case.cause == name]
+    told = [case for case in cases if case.cause == name]
+    near = _near(told, [fault for fault in faults if fault.cause == name])
     first: dict[int, int] = {}
-    for case, found in told:
+    for case, found in zip(told, near, strict=True):
         for fault in found:
-            if fault.cause == name:
-                first[id(fault)] = min(first.get(id(fault), case.told_at), case.told_at)
+            first[id(fault)] = min(first.get(id(fault), case.told_at), case.told_at)
     waits = [
         max(0, first[id(fault)] - fault.start) / HOUR for fault in mine if id(fault) in first and fault.start >= since
     ]
-    right = sum(any(fault.cause == name for fault in found) for _, found in told)
+    right = [bool(found) for case, found in zip(told, near, strict=True) if case.told_at > since]
     return {
-        "precision": _share(right, len(told)),
+        "precision": _share(sum(right), len(right)),
         "recall": _share(sum(id(fault) in first for fault in mine), len(mine)),
         "median_hours": float(np.median(waits)) if waits else None,
         "p90_hours": float(np.quantile(waits, 0.9)) if waits else None,

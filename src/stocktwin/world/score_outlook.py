@@ -30,26 +30,26 @@ QUANTILES: Final = {"q10": 0.1, "q50": 0.5, "q90": 0.9}
 def score_arrivals(windows: pa.Table, arrived: Mapping[tuple[str, str], int], until: int) -> dict[str, Any]:
     """Windows (`WINDOWS`) against the true arrivals, (order, line) → µs.
 
-    `coverage_80`: share of windows whose first and last day enclose the day of arrival. `pinball_days`: mean pinball
-    loss of the 10, 50 and 90 % arrival, in days, averaged over the three. Days are UTC dates: goods arrive once a day
-    and the twin forecasts days. A line that had not arrived at `until` (µs, the end of what the truth knows) is missed
-    where its window had closed by then, and its loss is that of an arrival on that day, the least it can be; where not,
-    nobody knows and it is left out (`unknown`).
+    The twin forecasts whole days since the order, rounded up, so an instant stands for the 24 hours that it ends.
+    `coverage_80`: share of lines that came in the 24 hours of the 10 % instant or later and not after the 90 % one.
+    `pinball_days`: mean pinball loss of the 10, 50 and 90 % instant, in such days. Only windows that had closed at
+    `until` (µs, the end of what the truth knows) are scored, whether the line had come or not (else what comes early
+    would count more); a line that had not come enters with an arrival at `until`, the least that it can be. `lines`
+    were scored, `unknown` were not.
     """
-    rows = windows.to_pylist()
-    asked = [(row, arrived.get((row["order_id"], row["line"]))) for row in rows]
-    known = [(row, when) for row, when in asked if when is not None]
-    open_still = [row for row, when in asked if when is None and row["q90"] < until]
-    inside = [row["q10"] // DAY <= when // DAY <= row["q90"] // DAY for row, when in known]
-    scored = len(known) + len(open_still)
-    late = {id(row): until for row in open_still}
-    pairs = known + [(row, late[id(row)]) for row in open_still]
-    losses = [_pinball((when // DAY) - (row[name] // DAY), p) for row, when in pairs for name, p in QUANTILES.items()]
+    rows = [row for row in windows.to_pylist() if row["q90"] < until]
+    came = [arrived.get((row["order_id"], row["line"]), until) for row in rows]
+    inside = [row["q10"] - DAY < when <= row["q90"] for row, when in zip(rows, came, strict=True)]
+    losses = [
+        _pinball(-((row[name] - when) // DAY), p)
+        for row, when in zip(rows, came, strict=True)
+        for name, p in QUANTILES.items()
+    ]
     return {
-        "coverage_80": sum(inside) / scored if scored else None,
+        "coverage_80": float(np.mean(inside)) if inside else None,
         "pinball_days": float(np.mean(losses)) if losses else None,
-        "lines": scored,
-        "unknown": len(rows) - scored,
+        "lines": len(rows),
+        "unknown": windows.num_rows - len(rows),
     }
 
 

@@ -154,7 +154,7 @@ def take_folder(
 
     report = FolderReport()
     spec = source_spec(settings, source)
-    deliveries = read_folder(folder, spec, report=report, whole=whole, **_known(ledger, spec))
+    deliveries = read_folder(folder, spec, report=report, whole=whole, **known_names(ledger, spec))
     intake.add(ledger.append(counted(noted(deliveries, intake), progress)))
     intake.files.extend(asdict(entry) for entry in report.files)
     intake.ignored.extend({"name": name, "reason": reason} for name, reason in report.ignored.items())
@@ -189,7 +189,7 @@ def take_lines(
     if table is not None and table not in TABLES:
         raise NotFoundError("exchange table", table)
     spec = source_spec(settings, source)
-    deliveries = read_json_lines(lines, spec, table=table, file=file, **_known(ledger, spec))
+    deliveries = read_json_lines(lines, spec, table=table, file=file, **known_names(ledger, spec))
     intake.add(ledger.append(noted(deliveries, intake)))
 
 
@@ -226,7 +226,7 @@ def _again(ledger: Ledger, settings: Settings, waiting: pa.Table, intake: Intake
 
     for name in sorted(set(waiting.column("source").to_pylist())):
         spec = source_spec(settings, name)
-        intake.add(ledger.append(read_again(waiting, spec, **_known(ledger, spec))))
+        intake.add(ledger.append(read_again(waiting, spec, **known_names(ledger, spec))))
 
 
 def _table_of(stem: str) -> str | None:
@@ -234,7 +234,7 @@ def _table_of(stem: str) -> str | None:
     return next((name for name in TABLES if stem == name or stem.startswith((f"{name}-", f"{name}_"))), None)
 
 
-def _known(ledger: Ledger, spec: SourceSpec) -> dict[str, Any]:
+def known_names(ledger: Ledger, spec: SourceSpec) -> dict[str, Any]:
     """What reading a source needs to know: time zones of places, and what the source calls our things."""
     locations = ledger.current("locations")
     zones = zip(locations.column("location_id").to_pylist(), locations.column("timezone").to_pylist(), strict=True)
