@@ -26,9 +26,9 @@ FILES = {
 }
 
 
-def compiled(folder: Path) -> Compiled:
+def compiled(folder: Path, **other: str) -> Compiled:
     (folder / "feed").mkdir()
-    for name, text in FILES.items():
+    for name, text in (FILES | other).items():
         (folder / "feed" / f"{name}.csv").write_text(text)
     with Twin.create(folder / "twin") as twin:
         assert twin.ingest(folder / "feed")["quarantined"] == 0
@@ -50,3 +50,11 @@ def test_what_a_lane_declares_and_a_run_leaves_out_is_told(tmp_path: Path) -> No
     assert "days_to_via is missing" in told
     assert "cost per shipment is not charged" in told
     assert "capacity per day does not bind" in told
+
+
+def test_an_open_line_takes_the_lead_time_its_item_is_sourced_with(tmp_path: Path) -> None:
+    own = "item_id,location_id,source_id,lead_time_days,lead_time_sd_days\nX,DC,SUP,9,0\nY,DC,SUP,,\n"
+    made = compiled(tmp_path, sourcing=own)
+    x, y = (made.lead_mean[made.place_of(int(row))] for row in made.rows)
+    assert (x, y) == (9, 5)
+    assert {made.lead_times[made.routes[line.route].lead].mean() for line in made.open_lines} == {9}

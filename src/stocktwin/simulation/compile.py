@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -125,7 +126,7 @@ def compile_network(
     rows = _simulated(snapshot, forecast, notes)
     book = RouteBook(snapshot, lead_times)
     route, alternate, sources = _supply(snapshot, book, rows, notes)
-    open_lines, promised = _open_lines(snapshot, book, lead_times, rows, notes)
+    open_lines, promised = _open_lines(snapshot, book, lead_times, rows, (route, alternate), notes)
     policies = _by_row(snapshot.policies, rows)
     unit = np.asarray(10.0 ** snapshot.scale()[snapshot.item[rows]], np.float64)
     costs = _costs(snapshot, rows, policies, sources, book.routes, route, unit, holding_rate)
@@ -213,8 +214,9 @@ def _only_lane_in(snapshot: Snapshot) -> dict[str, Way]:
 
 
 def _open_lines(
-    snapshot: Snapshot, book: RouteBook, lead_times: LeadTimeModel, rows: Ints, notes: Counter[str]
-) -> tuple[tuple[OpenLine, ...], Ints]:
+    snapshot: Snapshot, book: RouteBook, lead_times: LeadTimeModel, rows: Ints, sourced: Sequence[Ints],
+    notes: Counter[str],
+) -> tuple[tuple[OpenLine, ...], Ints]:  # fmt: skip
     """Open lines towards simulated rows, and what each row has promised to transfers that have not left it yet."""
     places = {int(row): i for i, row in enumerate(rows)}
     windows = arrival_windows(snapshot, lead_times)
@@ -237,11 +239,18 @@ def _open_lines(
         if (order["order_id"], order["line"]) in late:
             notes["open order lines left out: overdue beyond their 99 % arrival, check them"] += 1
             continue
-        way = Way(order["from_id"] or "", order["to_id"], "", None, None)
-        route = book.add(way, "open") if way.origin else book.add_assumed(way.destination)
+        route = _open_route(book, order["from_id"] or "", order["to_id"], [int(ways[target]) for ways in sourced])
         ordered, left = (_age(snapshot, order[name]) for name in ("ordered_at", "shipped_at"))
         lines.append(OpenLine(at, target, int(order["open_quantity"]), route, min(ordered, -1), left))
     return tuple(sorted(lines, key=lambda line: (line.place, line.line))), promised
+
+
+def _open_route(book: RouteBook, origin: str, destination: str, sourced: Sequence[int]) -> int:
+    """The way an open line comes: as the item is sourced from there, else the lane from there, else an assumed one."""
+    for route in sourced:
+        if origin and route >= 0 and book.routes[route].origin == origin:
+            return route
+    return book.add(Way(origin, destination, "", None, None), "open") if origin else book.add_assumed(destination)
 
 
 def _tell_unused(book: RouteBook, notes: Counter[str]) -> None:
