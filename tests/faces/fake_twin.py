@@ -147,7 +147,7 @@ class FakeTwin:
             rows.sort(key=lambda row: (row[sort] is None, row[sort] or 0), reverse=descending)
         return {"total": len(rows), "rows": rows[offset : offset + limit], "offset": offset}
 
-    def item_location(self, item: str, location: str) -> dict[str, Any]:
+    def item_location(self, item: str, location: str, movements: int = 100) -> dict[str, Any]:
         row = self._find(item, location)
         rng = random.Random(item + location)
         history = [max(0, 900 - 12 * k % 700 + rng.randint(-20, 20)) for k in range(len(facts.DAYS))]
@@ -190,7 +190,8 @@ class FakeTwin:
                 "expected_receipts": [300 if k == 13 else 0 for k in range(len(facts.AHEAD))],
             },
             "orders": facts.orders(),
-            "movements": facts.movements(row["on_hand"] or 0),
+            "movements": facts.movements(row["on_hand"] or 0)[:movements],
+            "movements_total": len(facts.movements(row["on_hand"] or 0)),
             "observations": [
                 {
                     "event_time": "2025-11-20T16:00:00Z",
@@ -315,7 +316,8 @@ class FakeTwin:
         return {"decisions": self.log}
 
     def anomalies(self, limit: int | None = None) -> dict[str, Any]:
-        return {"anomalies": [] if self.empty else facts.anomalies()[:limit]}
+        found = [] if self.empty else facts.anomalies()
+        return {"anomalies": found[:limit], "total": len(found)}
 
     def quarantine(self, limit: int | None = None, source: str | None = None) -> dict[str, Any]:
         rows = [] if self.empty else [facts.quarantined(k) for k in range(3)]

@@ -104,7 +104,7 @@ def echo(client_of: Callable[[Any], Any], fakes: Any) -> tuple[Any, list[tuple[s
     twin = fakes.FakeTwin()
     asked: list[tuple[str, str]] = []
     answer = twin.item_location("MED-0001", "DC-NJ")
-    twin.item_location = lambda item, location: asked.append((item, location)) or answer
+    twin.item_location = lambda item, location, movements: asked.append((item, location)) or answer
     return client_of(twin), asked
 
 
@@ -218,3 +218,20 @@ def test_a_figure_unknown_everywhere_is_left_out() -> None:
         "scenarios": [{"name": "x", "kpis": {"fill_rate": unknown}, "difference": {}}],
     }
     assert [line.name for line in lines(result, "USD")] == ["Orders"]
+
+
+def test_a_list_cut_short_says_so_and_leads_to_the_rest(client: Any, fake: Any) -> None:
+    row = fake.rows[0]
+    page, text = read(client, f"stock/at?item={row['item_id']}&location={row['location_id']}&movements=1")
+    (rest,) = [address for address in page.addresses if "movements=" in address]
+    assert "The last 1 of" in text
+    assert "The last" not in read(client, rest.removeprefix("../").partition("#")[0])[1]
+    page, text = read(client, "fragments/anomalies?limit=1")
+    assert "worth most of" in text
+    (rest,) = [address for address in page.addresses if "anomalies=" in address]
+    more = [
+        address
+        for address in read(client, rest.removeprefix("../").partition("#")[0])[0].addresses
+        if "limit=" in address
+    ]
+    assert "worth most of" not in read(client, more[0])[1]

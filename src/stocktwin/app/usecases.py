@@ -322,13 +322,13 @@ class TwinService:
 
         return list(SORTABLE)
 
-    def item_location(self, item: str, location: str) -> dict[str, Any]:
-        """Everything about one item at one location."""
+    def item_location(self, item: str, location: str, movements: int = 100) -> dict[str, Any]:
+        """Everything about one item at one location, with its last `movements`."""
         from stocktwin.app.answers.item import item_location
 
         model = self.model
         return item_location(
-            self.ledger, self.settings, model, self.grid_columns_of(model), self._adviser, item, location
+            self.ledger, self.settings, model, self.grid_columns_of(model), self._adviser, item, location, movements
         )
 
     def item(self, item: str) -> dict[str, Any]:

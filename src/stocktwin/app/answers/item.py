@@ -25,9 +25,16 @@ ANOMALY_DAYS = 90
 
 
 def item_location(
-    ledger: Ledger, settings: Settings, model: Model, grid: Grid, adviser: Adviser, item_id: str, location_id: str
+    ledger: Ledger,
+    settings: Settings,
+    model: Model,
+    grid: Grid,
+    adviser: Adviser,
+    item_id: str,
+    location_id: str,
+    shown: int = MOVEMENTS_SHOWN,
 ) -> dict[str, Any]:
-    """The item page's answer; NotFoundError when the pair keeps no stock."""
+    """The item page's answer, with the last movements; NotFoundError when the pair keeps no stock."""
     snapshot = model.snapshot
     if item_id not in snapshot.item_codes:
         raise NotFoundError("item", item_id)
@@ -50,7 +57,7 @@ def item_location(
             "history": _history(model, row, movements, places),
             "projection": _projection(model, row, places),
             "orders": _orders(model, item_id, location_id, places),
-            "movements": [_movement(entry, places) for entry in movements[:MOVEMENTS_SHOWN]],
+            "movements": [_movement(entry, places) for entry in movements[:shown]],
             "movements_total": len(movements),
             **_advice(adviser, model, item_id, location_id),
         }

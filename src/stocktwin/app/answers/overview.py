@@ -20,7 +20,7 @@ def overview(
     settings: Settings, model: Model, grid: Grid, advice: Mapping[str, Any] | None, anomalies: int | None
 ) -> dict[str, Any]:
     """KPIs, locations and lanes. Values leave out item-locations whose opening is unknown; `unvalued` counts those
-    without a unit cost."""
+    without a unit cost. A value of which nothing is known is null, not zero."""
     return plain_answer(
         {
             "name": settings.name,
@@ -41,7 +41,7 @@ def overview(
 def _stock_kpis(model: Model, grid: Grid) -> dict[str, Any]:
     snapshot, columns = model.snapshot, grid.columns
     return {
-        "on_hand_value": number(float(np.nansum(columns["value"])), 9),
+        "on_hand_value": _known_sum(columns["value"]),
         "on_hand_units": number(float(np.nansum(columns["on_hand"])), 12),
         "unvalued": int((np.isnan(columns["value"]) & snapshot.anchored).sum()),
         "unanchored": int((~snapshot.anchored).sum()),
@@ -53,6 +53,12 @@ def _stock_kpis(model: Model, grid: Grid) -> dict[str, Any]:
         "below_reorder_point": int(_filtered("below_reorder_point", columns, snapshot.anchored).sum()),
         "in_transit_units": number(float(columns["in_transit"].sum()), 12),
     }
+
+
+def _known_sum(values: Any) -> float | None:
+    """The sum of what is known; None where there is something and nothing of it is known."""
+    known = values[~np.isnan(values)]
+    return number(float(known.sum()), 9) if len(known) or not len(values) else None
 
 
 def _order_kpis(model: Model) -> dict[str, Any]:
@@ -80,14 +86,15 @@ def _locations(model: Model, grid: Grid) -> list[dict[str, Any]]:
     def per_location(values: Any) -> list[float]:
         return [float(total) for total in np.bincount(snapshot.location, np.nan_to_num(values), n)]
 
-    value, units = per_location(grid.columns["value"]), per_location(grid.columns["on_hand"])
+    value = [_known_sum(grid.columns["value"][snapshot.location == at]) for at in range(n)]
+    units = per_location(grid.columns["on_hand"])
     stockouts, rows = per_location(stockout), per_location(np.ones(len(snapshot)))
     names = ("location_id", "name", "kind", "latitude", "longitude", "region")
     places = snapshot.locations.select([name for name in names if name in snapshot.locations.column_names]).to_pylist()
     return [
         {
             **place,
-            "on_hand_value": number(value[at], 9),
+            "on_hand_value": value[at],
             "on_hand_units": number(units[at], 12),
             "stockouts": int(stockouts[at]),
             "item_locations": int(rows[at]),

@@ -25,6 +25,7 @@ OptionalId = Annotated[str | None, Query(max_length=500)]
 Moment = Annotated[str | None, Query(max_length=40, description="ISO 8601 date or time")]
 Offset = Annotated[int, Query(ge=0, le=2**53)]
 PageSize = Annotated[int, Query(ge=1, le=1_000)]
+Movements = Annotated[int, Query(ge=1, le=10_000_000, description="most movements returned, newest first")]
 Limit = Annotated[int | None, Query(ge=1, le=10_000_000, description="most rows returned; all without it")]
 
 
@@ -95,12 +96,12 @@ def _add_stock(router: APIRouter, twin: TwinService) -> None:
         return JSONResponse(page)
 
     @router.get("/item-locations/{item:segment}/{location:segment}", tags=["stock"], summary="All about one")
-    def item_location(item: Id, location: Id) -> JSONResponse:
-        return JSONResponse(twin.item_location(item=item, location=location))
+    def item_location(item: Id, location: Id, movements: Movements = 100) -> JSONResponse:
+        return JSONResponse(twin.item_location(item=item, location=location, movements=movements))
 
     @router.get("/item-location", tags=["stock"], summary="The same, for ids that cannot stand in a path")
-    def item_location_by_query(item: QueryId, location: QueryId) -> JSONResponse:
-        return JSONResponse(twin.item_location(item=item, location=location))
+    def item_location_by_query(item: QueryId, location: QueryId, movements: Movements = 100) -> JSONResponse:
+        return JSONResponse(twin.item_location(item=item, location=location, movements=movements))
 
     @router.get("/items/{item:segment}", tags=["stock"], summary="An item at all its locations")
     def item(item: Id) -> JSONResponse:

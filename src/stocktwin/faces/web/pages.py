@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     from stocktwin.app.usecases import TwinService
 
 QUARANTINE_ROWS = 100
-ANOMALY_ROWS = 100
+ANOMALY_ROWS = 25
 ATTENTION_ROWS = 4
 RECOMMENDATIONS = 20
+MOVEMENTS = 100
 
 Id = Annotated[str, Query(min_length=1, max_length=500)]
+Rows = Annotated[int, Query(ge=1, le=10_000_000)]
 
 
 def add_pages(app: FastAPI, twin: TwinService) -> None:
@@ -70,12 +72,15 @@ def _add_stock(router: APIRouter, twin: TwinService, render: Renderer) -> None:
         return render(request, "stock.html", lambda: {"overview": twin.overview(), "sortable": twin.grid_columns()})
 
     @router.get("/stock/at")
-    def item_location_by_query(request: Request, item: Id, location: Id) -> HTMLResponse:
-        return item_location(request, item, location)
+    def item_location_by_query(request: Request, item: Id, location: Id, movements: Rows = MOVEMENTS) -> HTMLResponse:
+        return item_location(request, item, location, movements)
 
     @router.get("/stock/{item:segment}/{location:segment}")
-    def item_location(request: Request, item: str, location: str) -> HTMLResponse:
-        return render(request, "item_location.html", lambda: {"it": twin.item_location(item=item, location=location)})
+    def item_location(request: Request, item: str, location: str, movements: Rows = MOVEMENTS) -> HTMLResponse:
+        def facts() -> dict[str, Any]:
+            return {"it": twin.item_location(item=item, location=location, movements=movements)}
+
+        return render(request, "item_location.html", facts)
 
     @router.get("/items/at")
     def item_by_query(request: Request, item: Id) -> HTMLResponse:
@@ -112,16 +117,21 @@ def _add_recommendations(router: APIRouter, twin: TwinService, render: Renderer)
 
 def _add_data(router: APIRouter, twin: TwinService, render: Renderer) -> None:
     @router.get("/data")
-    def data(request: Request, source: Annotated[str | None, Query(max_length=200)] = None) -> HTMLResponse:
+    def data(
+        request: Request,
+        source: Annotated[str | None, Query(max_length=200)] = None,
+        anomalies: Rows = ANOMALY_ROWS,
+        quarantined: Rows = QUARANTINE_ROWS,
+    ) -> HTMLResponse:
         def facts() -> dict[str, Any]:
-            quarantined = twin.quarantine(limit=QUARANTINE_ROWS, source=source or None)
-            return {"status": twin.status(), "quarantine": quarantined, "source": source or ""}
+            rows = twin.quarantine(limit=quarantined, source=source or None)
+            return {"status": twin.status(), "quarantine": rows, "source": source or "", "anomalies": anomalies}
 
         return render(request, "data.html", facts)
 
     @router.get("/fragments/anomalies")
-    def anomalies(request: Request) -> HTMLResponse:
-        return render(request, "fragments/anomalies.html", lambda: twin.anomalies(limit=ANOMALY_ROWS))
+    def anomalies(request: Request, limit: Rows = ANOMALY_ROWS) -> HTMLResponse:
+        return render(request, "fragments/anomalies.html", lambda: twin.anomalies(limit=limit))
 
     @router.get("/fragments/laws")
     def laws(request: Request) -> HTMLResponse:

@@ -113,4 +113,4 @@ async function start() {
     });
   }
 }
-start();
+if (el) start();
