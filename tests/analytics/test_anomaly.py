@@ -213,6 +213,16 @@ def test_a_short_delivery_is_no_digit_swap(find: Find) -> None:
     assert find(told, orders=[line("P1", 54, status="part_received")]) == []
 
 
+def test_a_count_says_which_of_two_systems_swapped_the_digits(find: Find) -> None:
+    """The record (wms) has 45 received, the other system 54; who is right, only the count knows."""
+    told = [receipt(30, 45, order="P1"), receipt(29.8, 54, "erp", "P1")]
+    (found,) = find(told, [count(5, 909, 900)])
+    assert (found.kind, found.quantity, found.on_record) == ("digit_swap", 9, True)
+    assert found.confidence == 0.97
+    (found,) = find(told, [count(5, 900, 900)])
+    assert (found.kind, found.on_record, found.confidence) == ("digit_swap", False, 0.75)
+
+
 def test_a_slip_is_traced_from_the_next_count(find: Find) -> None:
     """Nobody else told of this scrapping: the count that finds 27 too many is what betrays it."""
     scrap = {"event_time": ago(20), "kind": "scrap", "from_id": "L1", "to_id": "scrap", "quantity": 63}

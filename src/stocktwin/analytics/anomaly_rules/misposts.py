@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -58,7 +59,7 @@ def wrong_quantities(facts: Facts, matches: list[Match], differences: list[Diffe
     The other quantity is another system's posting of the same event, the order line, or what the next count lacks.
     """
     found: dict[int, Finding] = {}
-    for row, finding in (*_against_systems(facts, matches), *_against_orders(facts)):
+    for row, finding in (*_against_systems(facts, matches, differences), *_against_orders(facts)):
         if row not in found or finding.confidence > found[row].confidence:
             found[row] = finding
     for row, finding in _against_counts(facts, matches, differences, found):
@@ -66,27 +67,46 @@ def wrong_quantities(facts: Facts, matches: list[Match], differences: list[Diffe
     return list(found.values())
 
 
-def _against_systems(facts: Facts, matches: list[Match]) -> Iterator[tuple[int, Finding]]:
+def _against_systems(
+    facts: Facts, matches: list[Match], differences: list[Difference]
+) -> Iterator[tuple[int, Finding]]:
     moves = facts.movements
+    counted = _counted(facts, differences)
     for match in matches:
         unequal = match.pairs[moves.quantity[match.pairs[:, 0]] != moves.quantity[match.pairs[:, 1]]]
         for one, two in unequal.tolist():
             line = _line(facts, one)
-            wrong, right, sure = _which(facts, one, two, line)
+            wrong, right, sure = _which(facts, one, two, line, counted)
             how = slip(int(moves.quantity[wrong]), int(moves.quantity[right]), facts.factors(int(moves.item[wrong])))
             if how is not None:
                 evidence = [moves.fact(wrong), moves.fact(right)] + ([order_fact(line)] if line else [])
                 yield wrong, _finding(facts, wrong, how, int(moves.quantity[right]), evidence, 0.97 if sure else 0.75)
 
 
-def _which(facts: Facts, one: int, two: int, line: dict[str, Any] | None) -> tuple[int, int, bool]:
-    """The wrong posting, the right one, and whether the order line says so; else the larger is taken as wrong."""
-    quantity = facts.movements.quantity
+def _counted(facts: Facts, differences: list[Difference]) -> dict[int, set[int]]:
+    """Posting → what counts after it still lack."""
+    lacking: dict[int, set[int]] = defaultdict(set)
+    for difference in differences:
+        for row in difference.since_last(facts):
+            lacking[row].add(difference.quantity)
+    return lacking
+
+
+def _which(
+    facts: Facts, one: int, two: int, line: dict[str, Any] | None, counted: dict[int, set[int]]
+) -> tuple[int, int, bool]:
+    """The wrong posting, the right one, and whether the order line or a count says so: one that lacks just what the
+    record would gain by the other quantity. Else the larger is taken as wrong."""
+    moves, quantity = facts.movements, facts.movements.quantity
     if line is not None:
         told = {line["quantity"], line["quantity_received"]}
         for wrong, right in ((one, two), (two, one)):
             if int(quantity[right]) in told and int(quantity[wrong]) not in told:
                 return wrong, right, True
+    for wrong, right in ((one, two), (two, one)):
+        gain = int(moves.effect[wrong]) * int(quantity[right] - quantity[wrong])
+        if moves.on_record[wrong] and gain in counted.get(wrong, ()):
+            return wrong, right, True
     return (one, two, False) if quantity[one] > quantity[two] else (two, one, False)
 
 
