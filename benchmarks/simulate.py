@@ -68,7 +68,7 @@ def problem(rows: int, days: int, replications: int, *, realistic: bool) -> tupl
     fill_transit(ways, Closures(*(np.zeros((0, 1, 1), np.int32) for _ in range(3))), lead, 1, leaves, arrives)
     opened = OpenLines(np.zeros(0, np.int64), *(np.zeros((0, replications), np.int32) for _ in range(2)))
     calendar = Calendar(20_000, days, WARMUP, 16, np.zeros(days, np.int64))
-    return lines, opened, demand, Transit(leaves, arrives), calendar
+    return lines, opened, demand, Transit(leaves, arrives, np.zeros((0, 1, 1), np.int32)), calendar
 
 
 def timed(work: Callable[[], Any], repeat: int = 1) -> tuple[Any, float]:

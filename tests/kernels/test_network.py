@@ -30,6 +30,8 @@ from stocktwin.simulation.reference import live
 MONDAY = 4
 """1970-01-05, in days since 1970-01-01."""
 ONE = 65536
+OPEN = np.zeros((0, 1, 1), np.int32)
+"""No destination is ever closed."""
 EXAMPLES = 25 if jit_disabled() else 80
 pytestmark = pytest.mark.kernels
 
@@ -69,7 +71,7 @@ def opened(*orders: tuple[int, int, int], replications: int = 1) -> OpenLines:
 def transit(days: int, lead: int = 1, replications: int = 1, waits: int = 0) -> Transit:
     """Every order leaves after `waits` days and arrives after `lead`."""
     shape = (1, days, replications)
-    return Transit(np.full(shape, waits, np.int32), np.full(shape, lead, np.int32))
+    return Transit(np.full(shape, waits, np.int32), np.full(shape, lead, np.int32), OPEN)
 
 
 def calendar(days: int, warmup: int = 0, changed: Any = None, first_day: int = MONDAY) -> Calendar:
@@ -150,6 +152,23 @@ def test_lots_minimum_and_multiple() -> None:
     assert figures(one_line(policy=(3, 10, 0), moq=9, multiple=4), calendar(1))["ordered"] == 12
 
 
+def test_a_closed_place_receives_and_serves_nothing_until_it_opens() -> None:
+    """Three days shut, from day 1 on: 4 pieces ordered before arrive on day 2 and are taken in on day 4."""
+    shut = np.array([[0, 1, 1, 1, 0, 0]], np.int32)[..., None]
+    way = transit(6)._replace(shut=shut)
+    days = calendar(6)
+    line = one_line(policy=(-99, -98, 0), on_hand=9, first_open=[0, 1])
+    units, totals, trace = swept(line, opened((4, -1, 2)), constant_demand(2), way, days, traced=True)
+    on_hand, backlog, received = (trace[TRACE_COLUMNS.index(name), :, 0].tolist() for name in TRACE_COLUMNS[:3])
+    assert on_hand == [7, 7, 7, 7, 3, 1]
+    assert backlog == [0, 2, 4, 6, 0, 0]
+    assert received == [0, 0, 0, 0, 4, 0]
+    assert totals[:, 3].tolist() == on_hand
+    told = dict(zip(UNIT_COLUMNS, units[0, :, 0].tolist(), strict=True))
+    assert (told["served"], told["on_hand_days"], told["ready_days"], told["lowest"]) == (6, 32, 6, 1)
+    assert told["in_transit_days"] == 4 * 4  # days 0 … 3
+
+
 def test_days_in_transit_and_units_on_order() -> None:
     row = figures(one_line(), calendar(4), way=transit(4, lead=3, waits=1), sells=2)
     # day 0: 7 ordered, leave after the count of day 1, so are counted on day 2, arrive on day 3
@@ -221,7 +240,8 @@ def instances(draw: st.DrawFn) -> tuple[Lines, OpenLines, Demand, Transit, Calen
                        g.integers(-5, 10, (counts.sum(), replications)).astype(np.int32),
                        g.integers(0, 40, (counts.sum(), replications)).astype(np.int32))  # fmt: skip
     leaves = g.integers(0, 6, (2, days, replications)).astype(np.int32)
-    way = Transit(leaves, (leaves + g.integers(1, 9, leaves.shape)).astype(np.int32))
+    shut = g.integers(0, 2, (draw(st.sampled_from((0, 2))), days, replications)).astype(np.int32)
+    way = Transit(leaves, (leaves + g.integers(1, 9, leaves.shape)).astype(np.int32), shut)
     when = Calendar(int(g.integers(19_000, 21_000)), days, warmup, 64, ints(g.integers(0, 2, days)))
     return lines, orders, demand, way, when, int(g.integers(0, 2**40)), replications
 

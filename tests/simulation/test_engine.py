@@ -228,3 +228,20 @@ def test_reorder_point_and_order_up_to_change_by_themselves(compiled: Compiled) 
 def test_an_order_up_to_at_or_below_the_reorder_point_is_refused(compiled: Compiled) -> None:
     with pytest.raises(ScenarioError, match="order-up-to 70 would not be above reorder point 70"):
         simulate(compiled, [changed("reorder_point", factor=2)], replications=4)
+
+
+def test_a_closed_warehouse_keeps_its_stock_and_serves_nobody(compiled: Compiled) -> None:
+    raw = {"disruption": [{"kind": "location_closed", "location": "DC-1", "start_day": 3, "days": 7}]}
+    run = simulate(compiled, [parse_scenario(raw, "closed")], replications=30, horizon=60)
+    mine, base = (outcome.tally.rows for outcome in (run.scenarios[0], run.baseline))
+    place = compiled.snapshot.location[compiled.rows]
+    other = place == compiled.snapshot.location_codes.code("DC-2")
+    assert np.array_equal(mine[other], base[other])
+    lost = (mine - base)[~other][:, COLUMN["lost"]]
+    assert (lost > 15).all()  # 7 days of 4, less what would have been lost then anyway or is served better later
+    daily = run.scenarios[0].daily(30)
+    half = run.baseline.daily(30)["served"][0] / 2  # type: ignore[operator]
+    assert all(abs(served - half) < half / 3 for served in daily["served"][3:6])  # type: ignore[operator]
+    wrong = parse_scenario({"disruption": [{"kind": "location_closed", "location": "NOBODY", "days": 7}]}, "x")
+    with pytest.raises(ScenarioError, match="NOBODY"):
+        simulate(compiled, [wrong], replications=4)

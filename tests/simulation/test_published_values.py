@@ -43,7 +43,7 @@ def simulated(mean: float, s: int, S: int, costs: tuple[float, float, float], da
     demand = Demand(*tables, np.full((1, 512), 65536, np.int64), np.zeros((0, 1, 1), np.int64))
     span = WARMUP + days
     shape = (1, span, replications)
-    transit = Transit(np.zeros(shape, np.int32), np.full(shape, lead, np.int32))
+    transit = Transit(np.zeros(shape, np.int32), np.full(shape, lead, np.int32), np.zeros((0, 1, 1), np.int32))
     nothing = OpenLines(np.zeros(0, np.int64), *(np.zeros((0, replications), np.int32) for _ in range(2)))
     units = np.zeros((1, len(UNIT_COLUMNS), replications), np.int64)
     calendar = Calendar(20_000, span, WARMUP, 16, np.zeros(span, np.int64))

@@ -109,6 +109,8 @@ class Transit(NamedTuple):
 
     leaves: Int32Cube
     arrives: Int32Cube
+    shut: Int32Cube
+    """[route or nothing, day, replication]: 1 while the destination is closed, which neither receives nor serves."""
 
 
 class Block(NamedTuple):
@@ -127,6 +129,9 @@ class Block(NamedTuple):
     asked: Int64Vector
     supplied: Int64Vector
     missed: Int64Vector
+    kept: Int64Vector
+    """On hand behind closed doors; `floor` is the least on hand at the counts before."""
+    floor: Int64Vector
     backlog_days: Int64Vector
     on_hand_days: Int64Vector
     in_transit: Int64Vector
@@ -148,7 +153,8 @@ def _new_block():  # type: ignore[no-untyped-def]
         np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64),
         np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64),
         np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64),
-        np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64),
+        np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64),
+        np.zeros(n, np.int64),
     )  # fmt: skip
 
 
@@ -172,7 +178,12 @@ def sweep(lines: Lines, opened: OpenLines, demand: Demand, transit: Transit, cal
                 if t == lines.change_day[row]:
                     s, S, Q = lines.policy[row, 1, 0], lines.policy[row, 1, 1], lines.policy[row, 1, 2]
                 _draw_demand(block, n, row, r, t, lines, demand, calendar)
+                shut = transit.shut.shape[0] > 0 and lines.route[row] >= 0
+                if shut:
+                    _shut(block, due, n, r, t, lines.route[row], transit.shut, calendar)
                 _live(block, due, n, t, lines.lost[row], calendar, days)
+                if shut:
+                    _reopen(block, n, t, calendar, days)
                 if trace.shape[0] > 0:
                     _note(block, due, n, r, t, calendar, trace)
                 for at in range(n):
@@ -226,6 +237,37 @@ def _draw_demand(block, n, row, r, t, lines, demand, calendar):  # type: ignore[
             if factor >= 0:
                 scale = (scale * demand.factors[factor, t, 0 if shared else r + at]) >> 16
             out[at] = scale_demand(out[at], scale, rounding[at])
+
+
+@kernel(inline=True)
+def _shut(block, due, n, r, t, route, shut, calendar):  # type: ignore[no-untyped-def]
+    """Closed: what arrives waits until tomorrow, what is on hand is out of reach today."""
+    today, tomorrow = due[t & (calendar.slots - 1)], due[(t + 1) & (calendar.slots - 1)]
+    counted = np.int64(t >= calendar.warmup)
+    for at in range(n):
+        closed = np.int64(shut[route, t, r + at])
+        waits = today[at] * closed
+        tomorrow[at] += waits
+        today[at] -= waits
+        block.in_transit[at] += waits * counted
+        block.kept[at], block.floor[at] = block.on_hand[at] * closed, block.lowest[at]
+        block.on_hand[at] -= block.kept[at]
+
+
+@kernel(inline=True)
+def _reopen(block, n, t, calendar, days):  # type: ignore[no-untyped-def]
+    """Puts back what was out of reach, and counts it: it was on hand."""
+    counted = np.int64(t >= calendar.warmup)
+    stock = np.int64(0)
+    for at in range(n):
+        kept = block.kept[at]
+        block.on_hand_days[at] += kept * counted
+        block.ready[at] += np.int64(kept > 0) * counted
+        block.on_hand[at] += kept
+        if kept > 0 and counted:
+            block.lowest[at] = min(block.floor[at], block.on_hand[at])
+        stock += kept
+    days[t, 3] += stock
 
 
 @kernel(inline=True)

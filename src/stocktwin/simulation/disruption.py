@@ -43,6 +43,8 @@ class Effects:
 
     closed: dict[str, Flags] = field(default_factory=dict)
     """Source or port → [day, replication] closed."""
+    shut: dict[str, Flags] = field(default_factory=dict)
+    """Location → [day, replication] closed: it receives and serves nothing."""
     failover: dict[str, int] = field(default_factory=dict)
     """Source → days of closure after which new orders go to the next priority."""
     delay: dict[int, Matrix] = field(default_factory=dict)
@@ -98,9 +100,10 @@ def _acting(
 
 
 def _apply(made: Effects, name: str, where: str, one: Disruption, compiled: Compiled, acting: Flags) -> None:
-    if one.kind in ("supplier_offline", "port_closed"):
+    if one.kind in ("supplier_offline", "port_closed", "location_closed"):
         for place in _places(made, name, where, one, compiled):
-            made.closed[place] = made.closed[place] | acting if place in made.closed else acting
+            for closed in (made.closed, made.shut) if one.kind == "location_closed" else (made.closed,):
+                closed[place] = closed[place] | acting if place in closed else acting
             if one.failover_after_days is not None:
                 made.failover[place] = one.failover_after_days
     elif one.kind == "lane_delay":
@@ -127,10 +130,12 @@ def _apply(made: Effects, name: str, where: str, one: Disruption, compiled: Comp
 def _places(made: Effects, name: str, where: str, one: Disruption, compiled: Compiled) -> list[str]:
     """Sources or ports that a disruption closes."""
     volume = compiled.demand.per_day / compiled.unit
+    known: dict[str, float] = {}
+    wanted = one.location or ""
     if one.kind == "supplier_offline":
         known = _volume_by(compiled, [compiled.routes[route].origin for route in compiled.route], volume)
         wanted = one.location or PRIMARY_LARGEST
-    else:
+    elif one.kind == "port_closed":
         known = _volume_by(compiled, [compiled.routes[route].via for route in compiled.route], volume)
         wanted = one.location or PORT_BUSIEST
         if not known:
@@ -140,9 +145,12 @@ def _places(made: Effects, name: str, where: str, one: Disruption, compiled: Com
         return sorted(known)
     if wanted in (PRIMARY_LARGEST, PORT_BUSIEST):
         return [max(sorted(known), key=known.__getitem__)] if known else []
-    supplier = one.kind == "supplier_offline"
-    if wanted not in {route.origin if supplier else route.via for route in compiled.routes}:
-        what = "is sourced from" if supplier else "passes the port"
+    what, ends = {
+        "supplier_offline": ("is sourced from", ("origin",)),
+        "port_closed": ("passes the port", ("via",)),
+        "location_closed": ("goes to, comes from or passes", ("origin", "via", "destination")),
+    }[one.kind]
+    if wanted not in {getattr(route, end) for route in compiled.routes for end in ends}:
         raise ScenarioError(name, f"{where}.location", f"nothing {what} {wanted!r}")
     return [wanted]
 

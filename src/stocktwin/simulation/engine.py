@@ -146,7 +146,7 @@ def prepare(
     shifts: dict[int, int] | None = None,
 ) -> Run:  # fmt: skip
     """Draws what item-locations share and lays out what they do not."""
-    routes, closures, route = _routes(compiled, effects, days, replications)
+    routes, closures, route, ways = _routes(compiled, effects, days, replications)
     shape = (len(routes.lead), days, replications)
     leaves, arrives = np.zeros(shape, np.int32), np.ones(shape, np.int32)
     fill_transit(routes, closures, compiled.lead_times, seed, leaves, arrives)
@@ -157,14 +157,28 @@ def prepare(
     calendar = Calendar(compiled.first_day, days, warmup, 1 << (furthest + 1).bit_length(), changed)
     demand, table, level, factor = _demand(compiled, effects)
     shift = np.zeros((len(compiled), 2), np.int64) if effects.shift is None else effects.shift
+    transit = Transit(leaves, arrives, _shut(compiled, effects, ways, shape))
     return Run(
-        compiled, calendar, Transit(leaves, arrives), opened, demand, table, level, factor, route,
+        compiled, calendar, transit, opened, demand, table, level, factor, route,
         shift, effects.shift_day, seed, replications,
     )  # fmt: skip
 
 
-def _routes(compiled: Compiled, effects: Effects, days: int, replications: int) -> tuple[Routes, Closures, Ints]:
-    """Routes of the run (one per pair of primary and second route in use), closures, and each place's route."""
+def _shut(compiled: Compiled, effects: Effects, ways: list[int], shape: tuple[int, ...]) -> npt.NDArray[np.int32]:
+    """[route, day, replication] 1 while its destination is closed; no routes at all where none ever is."""
+    if not effects.shut:
+        return np.zeros((0, 1, 1), np.int32)
+    shut = np.zeros(shape, np.int32)
+    for at, way in enumerate(ways):
+        shut[at] = effects.shut.get(compiled.routes[way].destination, 0)
+    return shut
+
+
+def _routes(
+    compiled: Compiled, effects: Effects, days: int, replications: int
+) -> tuple[Routes, Closures, Ints, list[int]]:
+    """Routes of the run (one per pair of primary and second route in use), closures, each place's route, and which
+    compiled route each of them is."""
     base = list(range(len(compiled.routes)))
     pairs = {(at, -1): at for at in base}
     ways, alternates = list(base), [-1] * len(base)
@@ -188,7 +202,7 @@ def _routes(compiled: Compiled, effects: Effects, days: int, replications: int) 
         np.array([slow.get(way, -1) for way in ways], np.int64),
         np.array(alternates, np.int64),
     )
-    return routes, _closures(effects, days, replications), route
+    return routes, _closures(effects, days, replications), route, ways
 
 
 def _closures(effects: Effects, days: int, replications: int) -> Closures:

@@ -102,7 +102,9 @@ def live(
             shelf = _shelf_at_day_0(lines, opened, calendar, row, r)
             for t in range(calendar.days):
                 wanted = _demand_of(lines, demand, calendar, seed, row, r, t)
-                _serve(shelf, wanted, bool(lines.lost[row]), t, calendar, days[t])
+                route = int(lines.route[row])
+                shut = len(transit.shut) > 0 and route >= 0 and transit.shut[route, t, r] == 1
+                _serve(shelf, wanted, bool(lines.lost[row]), shut, t, calendar, days[t])
                 _replenish(shelf, lines, transit, calendar, row, r, t)
             ends = {"on_hand_end": shelf.on_hand, "backlog_end": shelf.backlog, "on_order_end": shelf.on_order,
                     "lowest": shelf.lowest}  # fmt: skip
@@ -141,13 +143,18 @@ def _demand_of(lines: Lines, demand: Demand, calendar: Calendar, seed: int, row:
     return (drawn * scale + bits % 65536) // 65536
 
 
-def _serve(shelf: Shelf, wanted: int, lost: bool, t: int, calendar: Calendar, day: Counter[str]) -> None:
-    """Receive, serve backlog, serve demand, count."""
+def _serve(shelf: Shelf, wanted: int, lost: bool, shut: bool, t: int, calendar: Calendar, day: Counter[str]) -> None:
+    """Receive, serve backlog, serve demand, count; a closed place only counts, and what arrives comes back tomorrow."""
     arrived = shelf.due.pop(t, 0)
+    if shut:
+        shelf.due[t + 1] += arrived
+        shelf.tally["in_transit_days"] += arrived if t >= calendar.warmup else 0
+        arrived = 0
     shelf.on_hand += arrived
     shelf.on_order -= arrived
-    caught_up = min(shelf.backlog, shelf.on_hand)
-    given = min(wanted, shelf.on_hand - caught_up)
+    within_reach = 0 if shut else shelf.on_hand
+    caught_up = min(shelf.backlog, within_reach)
+    given = min(wanted, within_reach - caught_up)
     missed = wanted - given
     shelf.on_hand -= caught_up + given
     shelf.backlog += (0 if lost else missed) - caught_up
