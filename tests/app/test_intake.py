@@ -10,6 +10,7 @@ import pytest
 
 from stocktwin.app.bootstrap import create_twin
 from stocktwin.app.usecases import TwinService
+from stocktwin.domain.errors import ConfigError
 
 MAPPED = """
 [sources.shop]
@@ -151,3 +152,24 @@ def test_values_are_told_and_written_as_they_came(twin: TwinService, tmp_path: P
     assert '"e2","2025-03-01T10:00:00.000000Z","sale","A","20"' in (tmp_path / "out" / "movements.csv").read_text()
     costs = [line.split(",")[1] for line in (tmp_path / "out" / "items.csv").read_text().splitlines()]
     assert costs == ['"unit_cost"', '"0"', '"1E-9"', '"10.1"']
+
+
+@pytest.mark.parametrize(("section", "key"), [
+    ('[sources.erp]\nfoldr = "x"', "sources.erp.foldr"),
+    ("[sources.erp]\nfolder = 3", "sources.erp.folder"),
+    ('[sources.erp]\nencoding = "utf-99"', "sources.erp.encoding"),
+    ('[sources.erp]\ntimezone = "Mars"', "sources.erp.timezone"),
+    ('[[sources.erp.map]]\nfile = "a.csv"\ntable = "movments"', "sources.erp.map[0].table"),
+])  # fmt: skip
+def test_a_broken_source_is_told_whatever_is_asked(root: Path, section: str, key: str) -> None:
+    (root / "twin.toml").write_text(section + "\n")
+    with pytest.raises(ConfigError) as caught:
+        TwinService.open(root)
+    assert caught.value.key == key
+
+
+def test_orders_alone_tell_the_time(twin: TwinService, tmp_path: Path) -> None:
+    header = "order_id,line,kind,item_id,quantity,to_id,ordered_at,received_at,promised_at\n"
+    line = "P,1,purchase,A,3,L1,2015-03-01T10:00Z,2015-04-01T10:00Z,2015-05-01T10:00Z\n"
+    twin.ingest(write(tmp_path / "1", items=ITEMS, locations=PLACES, orders=header + line))
+    assert twin.status()["as_of"] == "2015-04-01T10:00:00Z"

@@ -29,11 +29,13 @@ def create_twin(root: Path) -> dict[str, Any]:
 
 
 def open_ledger(settings: Settings, clock: Clock) -> Any:
-    """The ledger of a twin, under the rules of its settings."""
-    from stocktwin.ingest.contracts import mapping_digest
+    """The ledger of a twin, under the rules of its settings; ConfigError names a key of a source that is wrong."""
+    from stocktwin.ingest.contracts import mapping_digest, parse_source
     from stocktwin.ledger.journal.sqlite import SqliteJournal
     from stocktwin.ledger.ledger import Ledger
 
+    for name, section in settings.sources.items():
+        parse_source(name, section, settings.timezone)
     journal = SqliteJournal(settings.root / JOURNAL_FILE)
     ledger = Ledger.open(journal, settings.root / PROJECTION_FILE, clock)
     ledger.configure(settings.rules(mapping_digest(dict(settings.sources))))

@@ -57,12 +57,20 @@ def last_event_times(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
 
 
 def as_of(con: duckdb.DuckDBPyConnection) -> int | None:
-    """The twin's clock: the latest accepted event time that is not after its record time; None without events."""
-    told = "FROM fact_{} JOIN batch USING (seq) WHERE event_time <= record_time"
-    rows = con.execute(f"""SELECT max(event_time) {told.format("movements")}
-        UNION ALL SELECT max(event_time) {told.format("observations")}""").fetchall()
-    latest: int | None = max((at for (at,) in rows if at is not None), default=None)
-    return latest
+    """The twin's clock: the latest accepted event time that is not after its record time; where there are no
+    movements and no observations, the latest time of an order or a shipment; None without any."""
+    happened = [("movements", "event_time"), ("observations", "event_time")]
+    promised = [("orders", name) for name in ("ordered_at", "shipped_at", "received_at", "updated_at")]
+    promised += [("shipments", name) for name in ("departed_at", "arrived_at")]
+    latest = _latest(con, happened)
+    return _latest(con, promised) if latest is None else latest
+
+
+def _latest(con: duckdb.DuckDBPyConnection, columns: list[tuple[str, str]]) -> int | None:
+    told = (f"SELECT max({name}) FROM fact_{table} JOIN batch USING (seq) WHERE {name} <= record_time"
+            for table, name in columns)  # fmt: skip
+    rows = con.execute(" UNION ALL ".join(told)).fetchall()
+    return max((at for (at,) in rows if at is not None), default=None)
 
 
 def status(con: duckdb.DuckDBPyConnection, now: int) -> dict[str, Any]:
