@@ -240,3 +240,11 @@ def test_columns_beyond_the_schema_are_dropped_and_absent_ones_null(
     table = conform("items", pa.table({"item_id": ["I"], "colour": ["red"], "_row": pa.array([1], pa.int64())}))
     assert table.schema == TABLES["items"].arrow_schema()
     assert table.equals(deliver("items", {"item_id": "I"}).facts)
+
+
+def test_rejected_rows_of_older_journals_are_completed(deliver: Callable[..., Delivery]) -> None:
+    one = {"row": 1, "line": 2, "column": "quantity", "value": "x", "reason": "not a number: 'x'", "raw": "{}"}
+    delivery = deliver("movements", rejected=[one])
+    old = delivery.rejected.drop_columns(["system", "state"])
+    _, rejected = decode(encode(delivery.facts, old), "movements")
+    assert rejected == delivery.rejected
