@@ -8,6 +8,7 @@
 It shares no code with `simulation` or `kernels`: otherwise the twin would be judged by itself.
 """
 
+from stocktwin.world.advance import advance, fork
 from stocktwin.world.build import build
 
-__all__ = ["build"]
+__all__ = ["advance", "build", "fork"]

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
 from stocktwin.domain.ports import Progress, silent
-from stocktwin.world.encoding import Columns, write_columns
+from stocktwin.world.encoding import write_columns
 from stocktwin.world.feeds import block_feeds
 from stocktwin.world.life import Life, live
 from stocktwin.world.parts import Joiner, write_part
@@ -20,27 +19,26 @@ from stocktwin.world.truth import truth_tables
 
 Rows = dict[str, int]
 """Rows by table, as `feeds/erp/movements`."""
+Work = Callable[..., Rows]
+"""What is done with a block: called with its number, and `progress=` where there is only one."""
 
 
-def write_blocks(folder: Path, settings: Settings, processes: int | None, progress: Progress) -> Rows:
-    """Lives and writes every block; returns the rows. As many processes as there are cores where none are named; a
-    world of one block needs no other process."""
-    blocks = settings.size.blocks
+def each_block(folder: Path, blocks: int, work: Work, processes: int | None, progress: Progress) -> Iterator[Rows]:
+    """Does the work of all blocks and joins their truth; yields the rows of each, in order. As many processes as there
+    are cores where none are named; a world of one block needs no other process."""
     if blocks == 1:
-        return write_only_block(folder, settings, progress)
-    rows: Counter[str] = Counter()
+        yield work(0, progress=progress)
+        return
     with Joiner(folder) as joiner:
-        told = _in_order(partial(write_block, folder, settings), blocks, processes or os.cpu_count() or 1)
-        for block, counts in enumerate(told):
-            for name in counts:
+        for block, rows in enumerate(_in_order(work, blocks, processes or os.cpu_count() or 1)):
+            for name in rows:
                 if name.startswith("truth/"):
                     joiner.add(name, block)
-            rows.update(counts)
             progress(block + 1, blocks, "blocks of items")
-    return dict(rows)
+            yield rows
 
 
-def _in_order(work: Callable[[int], Rows], blocks: int, processes: int) -> Iterator[Rows]:
+def _in_order(work: Work, blocks: int, processes: int) -> Iterator[Rows]:
     if processes == 1:
         yield from map(work, range(blocks))
         return
@@ -49,26 +47,32 @@ def _in_order(work: Callable[[int], Rows], blocks: int, processes: int) -> Itera
         yield from pool.map(work, range(blocks))
 
 
-def write_only_block(folder: Path, settings: Settings, progress: Progress = silent) -> Rows:
-    """The one block of a small world, straight into its files."""
-    life = live(settings, 0, progress)
-    rows: Rows = {}
-    for name, columns in _tables(life):
-        rows[name] = write_columns(folder / name, columns)
-    return rows
+def blocks_written(folder: Path, settings: Settings, processes: int | None, progress: Progress) -> Iterator[Rows]:
+    """Lives and writes every block; yields the rows of each."""
+    return each_block(folder, settings.size.blocks, partial(write_block, folder, settings), processes, progress)
 
 
-def write_block(folder: Path, settings: Settings, block: int) -> Rows:
-    """One block of many: the feeds as numbered parts, its truth where the joiner finds it."""
-    rows: Rows = {}
-    for name, columns in _tables(live(settings, block)):
-        if name.startswith("truth/"):
-            rows[name] = write_part(folder, name, block, columns)
-        else:
-            rows[name] = write_columns(folder / f"{name}-{block:03d}", columns)
-    return rows
+def write_block(folder: Path, settings: Settings, block: int, progress: Progress = silent) -> Rows:
+    """One block: the feeds table by table, the truth."""
+    life = live(settings, block, progress)
+    part = part_of(settings, block)
+    rows = {name: write_columns(folder / f"{name}{part}", columns) for name, columns in block_feeds(life)}
+    return rows | write_truth(folder, life, block)
 
 
-def _tables(life: Life) -> Iterator[tuple[str, Columns]]:
-    yield from block_feeds(life)
-    yield from truth_tables(life)
+def write_truth(folder: Path, life: Life, block: int) -> Rows:
+    """A block's truth: the files themselves, or where there are more blocks the pieces that are joined to them."""
+    whole = life.settings.size.blocks == 1
+    return {
+        name: write_columns(folder / name, columns) if whole else write_part(folder, name, block, columns)
+        for name, columns in truth_tables(life)
+    }
+
+
+def part_of(settings: Settings, block: int) -> str:
+    """What a block's files are called besides their table.
+
+    >>> part_of(Settings("national"), 7), part_of(Settings("small"), 0)
+    ('-007', '')
+    """
+    return f"-{block:03d}" if settings.size.blocks > 1 else ""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from stocktwin.domain.ports import Progress, silent
-from stocktwin.world.blocks import write_blocks
+from stocktwin.world.blocks import blocks_written
+from stocktwin.world.circumstances import words_of
 from stocktwin.world.encoding import write_columns
 from stocktwin.world.feeds import finish, world_feeds
 from stocktwin.world.settings import Settings
@@ -50,26 +52,31 @@ def build(
     profile: str = "small",
     days: int = 365,
     seed: int = 0,
+    rates: Path | None = None,
+    events: Path | None = None,
     processes: int | None = None,
     progress: Progress = silent,
 ) -> Built:
     """Makes `folder` a twin of a reference world: `twin.toml`, the feeds of its systems and `truth`.
 
-    The same profile, days and seed give the same bytes whatever the folder is called and however many processes work
-    (as many as there are cores, unless `processes` says otherwise). Day 0 is 2025-01-01. UsageError where the profile
-    is unknown or the number of days is not between 1 and 3650.
+    `rates` and `events` are TOML files: how often things go wrong, and what is scripted. The same of all these give the
+    same bytes whatever the folder is called and however many processes work (as many as there are cores, unless
+    `processes` says otherwise). Day 0 is 2025-01-01. UsageError names an unknown profile, a number of days that is not
+    between 1 and 3650, and what is wrong in the files.
     """
-    return write_world(folder, Settings(profile, days, seed).checked(), processes, progress)
+    return write_world(folder, Settings.of(profile, days, seed, rates, events), processes, progress)
 
 
 def write_world(folder: Path, settings: Settings, processes: int | None, progress: Progress) -> Built:
     """Writes a whole world."""
+    settings.script.check(words_of(settings.size.network))
     folder.mkdir(parents=True, exist_ok=True)
     size = settings.size
     toml = TWIN_TOML.format(dcs=len(size.dcs), suppliers=len(size.suppliers), items=size.items)
     (folder / "twin.toml").write_text(toml, encoding="utf-8")
     settings.save(folder)
-    rows = {name: write_columns(folder / name, columns) for name, columns in world_feeds(settings)}
-    rows |= write_blocks(folder, settings, processes, progress)
+    rows = Counter({name: write_columns(folder / name, columns) for name, columns in world_feeds(settings)})
+    for counts in blocks_written(folder, settings, processes, progress):
+        rows.update(counts)
     finish(folder, settings)
-    return Built(rows)
+    return Built(dict(rows))

@@ -30,7 +30,7 @@ def world_feeds(settings: Settings) -> Feed:
 def block_feeds(life: Life) -> Feed:
     """The tables that each block tells its part of, one after the other."""
     design, clock = life.design, life.clock
-    for name, columns in master_tables(design).items():
+    for name, columns in master_tables(design, life.steering).items():
         yield f"feeds/erp/{name}", columns
     for system in (ERP, WMS):
         postings = life.office.postings(system)

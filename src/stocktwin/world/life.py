@@ -8,7 +8,8 @@ from functools import cached_property
 import pyarrow as pa
 
 from stocktwin.domain.ports import Progress, silent
-from stocktwin.world.catalogue import make_catalogue
+from stocktwin.world.catalogue import Catalogue, make_catalogue
+from stocktwin.world.circumstances import Circumstances
 from stocktwin.world.clock import Clock
 from stocktwin.world.design import Design, make_design
 from stocktwin.world.draws import Draws
@@ -19,6 +20,7 @@ from stocktwin.world.posting_faults import PostingFaults, make_posting_faults
 from stocktwin.world.postings import Office, reported_events
 from stocktwin.world.records import Events, Reality
 from stocktwin.world.settings import Settings
+from stocktwin.world.steering import Steering
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Life:
     settings: Settings
     luck: Draws
     design: Design
+    steering: Steering
     clock: Clock
     reality: Reality
 
@@ -58,16 +61,18 @@ class Life:
         return Office(self.design, self.luck, self.clock, self.reality.days, self.events, self.faults)
 
 
-def design_of(settings: Settings, block: int) -> Design:
-    """The plan of one block."""
-    size, luck = settings.size, Draws(settings.seed, block)
-    items = size.block(block)
-    catalogue = make_catalogue(luck, len(items), items.start, size.pace)
-    return make_design(luck, catalogue, size.network, items.start, size.group(block))
+def catalogue_of(settings: Settings, block: int) -> Catalogue:
+    """The items of one block."""
+    items = settings.size.block(block)
+    return make_catalogue(Draws(settings.seed, block), len(items), items.start, settings.size.pace)
 
 
 def live(settings: Settings, block: int, progress: Progress = silent) -> Life:
     """Lets one block live from its first day to its last."""
-    design, luck = design_of(settings, block), Draws(settings.seed, block)
-    reality = run(design, luck, settings.days, progress, settings.size.balance_every)
-    return Life(settings, luck, design, Clock.of(settings.days, design.network), reality)
+    size, luck = settings.size, Draws(settings.seed, block)
+    items, network = catalogue_of(settings, block), size.network
+    design = make_design(luck, items, network, size.block(block).start, size.group(block))
+    around = Circumstances.of(luck, network, settings.days, settings.script)
+    steering = Steering.of(design, settings.decisions)
+    reality = run(design, luck, settings.days, progress, size.balance_every, around, steering)
+    return Life(settings, luck, design, steering, Clock.of(settings.days, design.network), reality)

@@ -15,6 +15,7 @@ from stocktwin.world.design import ORDER_COST, SERVICE_TARGET, Design, active_so
 from stocktwin.world.encoding import Columns, base_units, chosen, number
 from stocktwin.world.goods import FAMILIES
 from stocktwin.world.network import Network
+from stocktwin.world.steering import Steering
 
 Ints = npt.NDArray[np.int64]
 
@@ -22,13 +23,13 @@ ALTERNATIVE_PREMIUM: Final = 1.12
 """What the second source asks for, relative to the first."""
 
 
-def master_tables(design: Design) -> dict[str, Columns]:
-    """The master tables of a block's items."""
+def master_tables(design: Design, steering: Steering) -> dict[str, Columns]:
+    """The master tables of a block's items; policies with all that was decided about them later."""
     return {
         "items": item_columns(design),
         "units": unit_columns(design),
         "sourcing": sourcing_columns(design),
-        "policies": policy_columns(design),
+        "policies": policy_columns(design, steering),
     }
 
 
@@ -116,21 +117,29 @@ def sourcing_columns(design: Design) -> Columns:
     }
 
 
-def policy_columns(design: Design) -> Columns:
-    """The `policies` table."""
-    items = design.items
-    zero = np.zeros(len(design), np.int64)
-    scale = items.scale[design.item]
-    cost = np.take(ORDER_COST, design.network.overseas[design.supplier].astype(np.int64))
+def policy_columns(design: Design, steering: Steering) -> Columns:
+    """The `policies` table: those of the plan, then those changed, day by day."""
+    parts = [_policies(design, np.arange(len(design)))]
+    for day in sorted(steering.policies):
+        design = steering.settings(design, day)
+        parts.append(_policies(design, np.unique([row for row, _ in steering.policies[day]])))
+    return {name: pa.concat_arrays([part[name] for part in parts]) for name in parts[0]}
+
+
+def _policies(design: Design, row: Ints) -> Columns:
+    items, item, base_stock = design.items, design.item[row], design.base_stock[row]
+    zero = np.zeros(len(row), np.int64)
+    scale = items.scale[item]
+    cost = np.take(ORDER_COST, design.network.overseas[design.supplier[row]].astype(np.int64))
     return {
-        "item_id": chosen(items.item_id, design.item),
-        "location_id": chosen(design.dc_ids, design.dc),
-        "policy": chosen(("min_max", "base_stock"), design.base_stock.astype(np.int64)),
-        "reorder_point": amounts(np.where(design.base_stock, -1, design.reorder_point), scale),
-        "order_up_to": amounts(design.order_up_to, scale),
-        "review_days": _of_few(design.review_days, str),
+        "item_id": chosen(items.item_id, item),
+        "location_id": chosen(design.dc_ids, design.dc[row]),
+        "policy": chosen(("min_max", "base_stock"), base_stock.astype(np.int64)),
+        "reorder_point": amounts(np.where(base_stock, -1, design.reorder_point[row]), scale),
+        "order_up_to": amounts(design.order_up_to[row], scale),
+        "review_days": _of_few(design.review_days[row], str),
         "parameter_unit": chosen(("units",), zero),
-        "service_target": chosen([number(target) for target in SERVICE_TARGET], items.criticality[design.item]),
+        "service_target": chosen([number(target) for target in SERVICE_TARGET], items.criticality[item]),
         "service_type": chosen(("fill_rate",), zero),
         "shortage": chosen(("lost",), zero),
         "order_cost": _of_few(cost, number),

@@ -133,9 +133,10 @@ def count_columns(design: Design, clock: Clock, counts: Counts) -> dict[str, pa.
 
 
 def book_columns(design: Design, clock: Clock, days: int, events: Events, postings: Postings) -> dict[str, pa.Array]:
-    """The ERP's own level of every item-location on the last night of each month and of the world. A negative one
-    cannot be stated and is left out."""
-    rows, levels, moments, nights = [], [], [], []
+    """The ERP's own level of every item-location on the last night of each month. A negative one cannot be stated and
+    is left out."""
+    none = np.zeros(0, np.int64)
+    rows, levels, moments, nights = [none], [none], [none], [none]
     for day in book_days(days):
         cut = clock.instant(np.full(len(design.network.dcs), day), BOOK_SECOND, np.arange(len(design.network.dcs)))
         level = book(postings, events, design, cut)
@@ -151,12 +152,12 @@ def book_columns(design: Design, clock: Clock, days: int, events: Events, postin
 
 
 def book_days(days: int) -> list[int]:
-    """Last days of months, and the last day.
+    """Last days of months.
 
-    >>> book_days(45)
-    [30, 44]
+    >>> book_days(60)
+    [30, 58]
     """
-    return [d for d in range(days) if d == days - 1 or (date_of(d) + timedelta(days=1)).day == 1]
+    return [d for d in range(days) if (date_of(d) + timedelta(days=1)).day == 1]
 
 
 def _observations(

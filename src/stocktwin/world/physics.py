@@ -14,8 +14,9 @@ from stocktwin.world.design import Design
 from stocktwin.world.draws import Draws
 from stocktwin.world.mishaps import count, lose, scrap_and_use, steal, vanished
 from stocktwin.world.records import Asked, Counts, Event, Events, Lines, Reality, columns, stacked
-from stocktwin.world.replenishment import receive, review, transfer
+from stocktwin.world.replenishment import carry_out, receive, review, transfer
 from stocktwin.world.state import State
+from stocktwin.world.steering import Steering
 
 Ints = npt.NDArray[np.int64]
 
@@ -24,11 +25,12 @@ RETURN_RATE: Final = 0.006
 RETURN_DAYS: Final = (3, 17)
 GOOD_RETURNS: Final = 0.7
 NEVER: Final = 2**40
+LEFT_ALONE: Final = Steering()
 
 
 def run(
     design: Design, luck: Draws, days: int, progress: Progress = silent, balance_every: int = 7,
-    around: Circumstances | None = None,
+    around: Circumstances | None = None, steering: Steering = LEFT_ALONE,
 ) -> Reality:  # fmt: skip
     """Lets the world live for `days` days; its balances are kept every `balance_every` days and on the last."""
     state = State.start(design, luck, around or Circumstances.of(luck, design.network, days))
@@ -36,7 +38,8 @@ def run(
     balances: list[tuple[int, Ints]] = []
     for day in range(days):
         state.day = day
-        live(state)
+        state.design = steering.settings(state.design, day)
+        live(state, steering)
         if day % balance_every == balance_every - 1 or day == days - 1:
             balances.append((day, state.on_hand.copy()))
         progress(day + 1, days, "days of the world")
@@ -53,11 +56,12 @@ def run(
     )
 
 
-def live(state: State) -> None:
+def live(state: State, steering: Steering = LEFT_ALONE) -> None:
     """One day."""
     receive(state)
     inspect_returns(state)
     sell(state)
+    carry_out(state, steering)
     transfer(state)
     scrap_and_use(state)
     steal(state)

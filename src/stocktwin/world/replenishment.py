@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from stocktwin.world.records import PURCHASE, TRANSFER, Event, Lines, columns
 from stocktwin.world.state import State
+from stocktwin.world.steering import Steering
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -20,6 +21,8 @@ FORGOTTEN: Final = 0.05
 SHORT_DELIVERY: Final = 0.02
 """Share of purchase lines that arrive one multiple short; the rest of the line is cancelled."""
 TRANSFER_DAY: Final = 2
+DECIDED: Final = 10_000
+"""Line numbers of what was decided from outside lie above this one, so that nobody else's change."""
 TRANSFER_WILL: Final = 0.3
 """Share of the obvious transfers that are made."""
 TRANSFER_COVER: Final = 60.0
@@ -47,7 +50,7 @@ def review(state: State) -> None:
     _purchase(state, rows, source, quantity)
 
 
-def _purchase(state: State, rows: Ints, source: Ints, quantity: Ints) -> None:
+def _purchase(state: State, rows: Ints, source: Ints, quantity: Ints, numbered_from: int = 0) -> None:
     design = state.design
     times = design.network.supply_times
     order = np.lexsort((rows, source, design.dc[rows]))
@@ -68,9 +71,25 @@ def _purchase(state: State, rows: Ints, source: Ints, quantity: Ints) -> None:
             shipped_day=journeys.leaves[lane],
             promised_day=state.day + np.rint(times.mean + 0.5 * times.sd).astype(np.int64)[lane],
             arrival_day=journeys.arrives[lane],
-            number=_numbers(source * len(design.network.dcs) + design.dc[rows]),
+            number=numbered_from + _numbers(source * len(design.network.dcs) + design.dc[rows]),
         )
     )
+
+
+def carry_out(state: State, steering: Steering) -> None:
+    """Does what was decided from outside: moves what the donor has, orders what is asked for. Closed DCs do nothing."""
+    is_open = state.open
+    if asked := steering.transfers.get(state.day):
+        left = state.on_hand.copy()
+        given = np.zeros_like(asked.quantity)
+        for k, donor in enumerate(asked.source.tolist()):
+            given[k] = min(left[donor], asked.quantity[k])
+            left[donor] -= given[k]
+        at = np.flatnonzero((given > 0) & is_open[asked.row] & is_open[asked.source])
+        _move(state, asked.source[at], asked.row[at], given[at], DECIDED)
+    if asked := steering.purchases.get(state.day):
+        at = np.flatnonzero(is_open[asked.row])
+        _purchase(state, asked.row[at], asked.source[at], asked.quantity[at], DECIDED)
 
 
 def _numbers(group: Ints) -> Ints:
@@ -109,7 +128,7 @@ def transfer(state: State) -> None:
     _move(state, donor[at], receiver[at], quantity[at])
 
 
-def _move(state: State, donor: Ints, receiver: Ints, quantity: Ints) -> None:
+def _move(state: State, donor: Ints, receiver: Ints, quantity: Ints, numbered_from: int = 0) -> None:
     if not len(donor):
         return
     design = state.design
@@ -130,7 +149,7 @@ def _move(state: State, donor: Ints, receiver: Ints, quantity: Ints) -> None:
             shipped_day=state.day,
             promised_day=state.day + np.rint(times.mean + 1).astype(np.int64)[lane],
             arrival_day=state.lead_times.between_dcs(state.day).arrives[lane],
-            number=_numbers(design.dc[donor] * len(design.network.dcs) + design.dc[receiver]),
+            number=numbered_from + _numbers(design.dc[donor] * len(design.network.dcs) + design.dc[receiver]),
         )
     )
     state.happen(Event.TRANSFER_OUT, donor, quantity, first + np.arange(len(donor)))

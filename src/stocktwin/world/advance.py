@@ -1,0 +1,91 @@
+"""A world lives on: some days more, with decisions from outside; or another one is made of it, back to an earlier day.
+
+Nothing of a world is kept but what it follows from, so its past is lived again; of what it tells then, only the rows
+that it had not told before are written, as files of that date.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import date
+from functools import partial
+from pathlib import Path
+
+from stocktwin.domain.errors import UsageError
+from stocktwin.domain.ports import Progress, silent
+from stocktwin.world.blocks import Rows, each_block, part_of, write_truth
+from stocktwin.world.build import Built, write_world
+from stocktwin.world.catalogue import Catalogue
+from stocktwin.world.clock import START, date_of
+from stocktwin.world.decisions import Words, read_decisions
+from stocktwin.world.difference import new_rows, told_before
+from stocktwin.world.encoding import Columns, write_columns
+from stocktwin.world.feeds import block_feeds, finish, world_feeds
+from stocktwin.world.life import catalogue_of, live
+from stocktwin.world.settings import Settings
+
+
+def advance(
+    folder: Path,
+    *,
+    days: int,
+    decisions: Path | None = None,
+    processes: int | None = None,
+    progress: Progress = silent,
+) -> Built:
+    """Lets the world in `folder` live `days` days more, carrying out decisions (a file or folder, see `decisions`) on
+    the first of them or the day they name. What its systems tell is written beside the old files, as
+    `movements-2026-01-01.parquet`; building the longer world at once tells the same rows. Returns the new rows.
+    NotFoundError where there is no world, UsageError where days or decisions make no sense.
+    """
+    was = Settings.load(folder)
+    if days < 1:
+        raise UsageError(f"a world lives on by at least one day, not {days}")
+    words = Words.of(was.size.network, _catalogues(was))
+    anew = () if decisions is None else read_decisions(decisions, words, was.days)
+    settings = replace(was, days=was.days + days, decisions=was.decisions + anew).checked()
+    since = date_of(was.days)
+    rows = Counter(_write_new(folder, world_feeds(settings), since, ""))
+    work = partial(_live_on, folder, settings, since)
+    for counts in each_block(folder, settings.size.blocks, work, processes, progress):
+        rows.update(counts)
+    settings.save(folder)
+    finish(folder, settings)
+    return Built(dict(rows))
+
+
+def fork(
+    folder: Path, copy: Path, *, at: date | None = None, processes: int | None = None, progress: Progress = silent
+) -> Built:
+    """Makes `copy` the world of `folder` as it was on the evening of a day (its last, unless given): what it will live
+    through is the same, whatever is decided in it later. UsageError where `copy` is not empty or the day not lived."""
+    was = Settings.load(folder)
+    if copy.exists() and any(copy.iterdir()):
+        raise UsageError(f"{copy.name} is not empty")
+    days = was.days if at is None else (at - START).days + 1
+    if not 1 <= days <= was.days:
+        raise UsageError(f"the world lives from {START} to {date_of(was.days - 1)}; {at} is not in it")
+    made = tuple(decision for decision in was.decisions if decision.day < days)
+    return write_world(copy, replace(was, days=days, decisions=made), processes, progress)
+
+
+def _catalogues(settings: Settings) -> Iterator[Catalogue]:
+    return (catalogue_of(settings, block) for block in range(settings.size.blocks))
+
+
+def _live_on(folder: Path, settings: Settings, since: date, block: int, progress: Progress = silent) -> Rows:
+    """The longer life of one block."""
+    life = live(settings, block, progress)
+    return _write_new(folder, block_feeds(life), since, part_of(settings, block)) | write_truth(folder, life, block)
+
+
+def _write_new(folder: Path, feeds: Iterable[tuple[str, Columns]], since: date, part: str) -> Rows:
+    rows: Rows = {}
+    for name, columns in feeds:
+        fresh = new_rows(columns, told_before(folder / f"{name}{part}", list(columns)))
+        count = len(next(iter(fresh.values())))
+        if count:
+            rows[name] = write_columns(folder / f"{name}{part}-{since}", fresh)
+    return rows

@@ -1,0 +1,185 @@
+"""A world that lives on tells what the longer world would have told, and decisions change only what they touch."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from datetime import date, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from stocktwin.domain.errors import NotFoundError, UsageError
+from stocktwin.world.advance import advance, fork
+from stocktwin.world.build import build
+from stocktwin.world.difference import told_before
+
+DAYS, MORE, SEED = 40, 7, 4
+
+
+def table_of(path: Path) -> str:
+    """Table and system of a feed file, whatever part it is."""
+    stem = path.name.split("-")[0].split(".")[0]
+    return f"{path.parent.name}/{stem}"
+
+
+def feeds(root: Path) -> dict[str, Counter[tuple[str | None, ...]]]:
+    """All feeds as multisets of rows, the parts of a table taken together."""
+    out: dict[str, Counter[tuple[str | None, ...]]] = {}
+    for path in sorted((root / "feeds").rglob("*")):
+        if path.suffix not in (".csv", ".parquet"):
+            continue
+        if path.suffix == ".csv":
+            with path.open(encoding="utf-8", newline="") as stream:
+                rows = [tuple(row) for row in csv.reader(stream)][1:]
+        else:
+            table = pq.read_table(path)
+            texts = [column.cast(pa.string()).fill_null("").to_pylist() for column in table.columns]
+            rows = list(zip(*texts, strict=True))
+        out.setdefault(table_of(path), Counter()).update(rows)
+    return out
+
+
+@pytest.fixture(scope="module")
+def longer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("longer")
+    build(root, days=DAYS + MORE, seed=SEED)
+    return root
+
+
+@pytest.fixture(scope="module")
+def shorter(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("shorter")
+    build(root, days=DAYS, seed=SEED)
+    return root
+
+
+@pytest.fixture(scope="module")
+def grown(shorter: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("grown") / "world"
+    fork(shorter, root)
+    advance(root, days=MORE)
+    return root
+
+
+def test_a_world_that_lives_on_tells_what_the_longer_one_told(longer: Path, grown: Path):
+    whole, parts = feeds(longer), feeds(grown)
+    assert set(whole) == set(parts)
+    for name, rows in whole.items():
+        assert rows == parts[name], (
+            name,
+            list((rows - parts[name]).items())[:2],
+            list((parts[name] - rows).items())[:2],
+        )
+    assert (grown / "feeds/erp/movements-2025-02-10.parquet").exists()
+
+
+def test_its_truth_is_that_of_the_longer_one(longer: Path, grown: Path):
+    for path in sorted((longer / "truth").rglob("*")):
+        if path.is_file():
+            assert path.read_bytes() == (grown / path.relative_to(longer)).read_bytes(), path.name
+
+
+def test_a_fork_at_a_day_is_the_world_that_ended_then(longer: Path, shorter: Path, tmp_path: Path):
+    fork(longer, tmp_path / "then", at=date(2025, 2, 9))
+    here, there = ({str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()}
+                   for root in (shorter, tmp_path / "then"))  # fmt: skip
+    assert here == there
+
+
+def write(path: Path, header: str, *rows: str) -> Path:
+    path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def steered(shorter: Path, grown: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path | str | int]:
+    """A world in which one transfer, one purchase and one policy were decided, of one item."""
+    root = tmp_path_factory.mktemp("steered") / "world"
+    fork(shorter, root)
+    last = [
+        row for row in pq.read_table(shorter / "truth/balances.parquet").to_pylist() if row["date"] == date(2025, 2, 9)
+    ]
+    held = Counter({(row["item_id"], row["location_id"]): 0 for row in last})
+    for row in last:
+        held[row["item_id"], row["location_id"]] += int(row["quantity"])
+    (item, donor), _ = held.most_common(1)[0]
+    receiver = "DC-RENO" if donor != "DC-RENO" else "DC-NEWARK"
+    folder = tmp_path_factory.mktemp("decisions")
+    write(folder / "orders.csv", "kind,item_id,quantity,from_id,to_id,ordered_at",
+          f"transfer,{item},5,{donor},{receiver},",
+          f"purchase,{item},12,,{receiver},2025-02-12T09:00:00Z")  # fmt: skip
+    write(
+        folder / "policies.csv", "item_id,location_id,policy,reorder_point,order_up_to", f"{item},{donor},min_max,7,9"
+    )
+    advance(root, days=MORE, decisions=folder)
+    return {"root": root, "item": item, "donor": donor, "receiver": receiver}
+
+
+def test_decisions_change_only_what_they_touch(steered, grown: Path):
+    name = "truth/movements.parquet"
+    one, two = (pq.read_table(root / name).to_pylist() for root in (grown, steered["root"]))
+    apart = [[row for row in rows if row["item_id"] != steered["item"]] for rows in (one, two)]
+    assert apart[0] == apart[1]
+    assert one != two
+
+
+def test_decisions_are_carried_out_and_told(steered):
+    root, item = steered["root"], steered["item"]
+    told = [row for row in pq.read_table(root / "feeds/erp/orders-2025-02-10.parquet").to_pylist()
+            if row["item_id"] == item and row["line"] == "10001"]  # fmt: skip
+    kinds = {row["kind"]: row for row in told if row["status"] == "open"}
+    ordered = {kind: f"{row['ordered_at'] - timedelta(hours=8):%m%d}" for kind, row in kinds.items()}
+    assert ordered == {"transfer": "0210", "purchase": "0212"}
+    assert {(row["to_id"], row["quantity"]) for row in kinds.values()} == {
+        (steered["receiver"], 5),
+        (steered["receiver"], 12),
+    }
+    assert kinds["transfer"]["from_id"] == steered["donor"]
+    moved = [row for row in pq.read_table(root / "truth/movements.parquet").to_pylist() if row["document"] and
+             row["document"].endswith("-10001") and row["kind"] == "transfer_out"]  # fmt: skip
+    assert [row["quantity"] for row in moved] == [5]
+
+
+def test_a_new_policy_is_told(steered):
+    names = ["item_id", "location_id", "reorder_point", "order_up_to"]
+    rows = set(zip(*(column.to_pylist() for column in told_before(Path(steered["root"]) / "feeds/erp/policies", names)),
+                   strict=True))  # fmt: skip
+    assert (steered["item"], steered["donor"], "7", "9") in rows
+
+
+@pytest.mark.parametrize(("name", "text", "value"), [
+    ("orders.csv", "kind,item_id,quantity,from_id,to_id\ntransfer,NO-1,5,DC-RENO,DC-NEWARK\n", "NO-1"),
+    ("orders.csv", "kind,item_id,quantity,from_id,to_id\ntransfer,GLV-00001,5,DC-RENO,DC-RENO\n", "DC-RENO"),
+    ("orders.csv", "kind,item_id,quantity,from_id,to_id\npurchase,GLV-00001,5,DC-RENO,DC-NEWARK\n", "DC-RENO"),
+    ("orders.csv", "kind,item_id,quantity,from_id,to_id\nsales,GLV-00001,5,,DC-NEWARK\n", "sales"),
+    ("orders.csv", "item_id,quantity,to_id\nGLV-00001,1.5,DC-NEWARK\n", "1.5"),
+    ("orders.csv", "item_id,quantity,to_id\nGLV-00001,-2,DC-NEWARK\n", "-2"),
+    ("orders.csv", "item_id,quantity,unit,to_id\nGLV-00001,2,litre,DC-NEWARK\n", "litre"),
+    ("policies.csv", "item_id,location_id,reorder_point\nGLV-00001,DC-NOWHERE,5\n", "DC-NOWHERE"),
+    ("policies.csv", "item_id,location_id,reorder_point,parameter_unit\nGLV-00001,DC-RENO,5,days\n", "days"),
+    ("policies.csv", "item_id,location_id,review_days\nGLV-00001,DC-RENO,0\n", "0"),
+    ("policies.csv", "item_id,location_id\nGLV-00001,DC-RENO\n", "reorder_point"),
+    ("other.csv", "item_id\nx\n", "other.csv"),
+])  # fmt: skip
+def test_decisions_that_make_no_sense_are_named_and_leave_the_world_as_it_was(
+    shorter: Path, tmp_path: Path, name: str, text: str, value: str
+):
+    before = sorted(shorter.rglob("*"))
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match=value):
+        advance(shorter, days=1, decisions=tmp_path / name)
+    assert sorted(shorter.rglob("*")) == before
+
+
+def test_wrong_use_of_a_world(shorter: Path, tmp_path: Path):
+    with pytest.raises(NotFoundError):
+        advance(tmp_path, days=1)
+    with pytest.raises(UsageError, match="0"):
+        advance(shorter, days=0)
+    with pytest.raises(UsageError, match="2025-06-01"):
+        fork(shorter, tmp_path / "new", at=date(2025, 6, 1))
+    with pytest.raises(UsageError, match="not empty"):
+        fork(shorter, shorter)
