@@ -173,3 +173,12 @@ def test_orders_alone_tell_the_time(twin: TwinService, tmp_path: Path) -> None:
     line = "P,1,purchase,A,3,L1,2015-03-01T10:00Z,2015-04-01T10:00Z,2015-05-01T10:00Z\n"
     twin.ingest(write(tmp_path / "1", items=ITEMS, locations=PLACES, orders=header + line))
     assert twin.status()["as_of"] == "2015-04-01T10:00:00Z"
+
+
+@pytest.mark.parametrize("second", ["base_stock", ""])
+def test_a_replay_guesses_no_more_than_the_reading(twin: TwinService, tmp_path: Path, second: str) -> None:
+    policies = f"item_id,location_id,policy,policy\nA,L1,min_max,{second}\n"
+    twin.ingest(write(tmp_path / "1", items=ITEMS, locations=PLACES, policies=policies))
+    assert twin.status()["quarantined"] == 1
+    assert twin.quarantine_replay()["accepted"] == 0
+    assert twin.status()["quarantined"] == 1

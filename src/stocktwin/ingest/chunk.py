@@ -73,7 +73,8 @@ class Chunk:
         return _scalar_text(self.columns[name][at])
 
     def raws(self, at: Sequence[int]) -> list[str]:
-        """Whole rows as JSON {source column: text}, empty cells left out."""
+        """Whole rows as JSON {source column: text}. Empty cells are left out, but for columns that stand twice: a
+        replay must know that they do."""
         if not len(at):
             return []
         columns = [text_of(column.take(pa.array(at, pa.int64()))).to_pylist() for column in self.columns.values()]
@@ -81,7 +82,9 @@ class Chunk:
             spoilt = self.bad_text.get(name, {})
             texts[:] = [spoilt.get(place, text) for place, text in zip(at, texts, strict=True)] if spoilt else texts
         rows = zip(*columns, strict=True) if columns else [()] * len(at)
-        return [raw_json({name: text for name, text in zip(self.columns, row, strict=True) if text}) for row in rows]
+        twice = {name for name in self.columns if {name, name.rpartition("#")[0]} & self.ambiguous}
+        named = (zip(self.columns, row, strict=True) for row in rows)
+        return [raw_json({name: text or "" for name, text in row if text or name in twice}) for row in named]
 
     def text(self, name: str) -> pa.Array:
         """A column, real or pseudo, as text."""
@@ -142,6 +145,15 @@ def unique_names(header: Sequence[str]) -> tuple[list[str], frozenset[str]]:
             name = next(f"{name}#{copy}" for copy in range(2, len(header) + 2) if f"{name}#{copy}" not in names)
         names.append(name)
     return names, frozenset(twice)
+
+
+def repeated_names(names: Sequence[str]) -> frozenset[str]:
+    """Names that stood more than once in the header from which `unique_names` made these.
+
+    >>> sorted(repeated_names(["a", "b", "a#2", "c#2"]))
+    ['a']
+    """
+    return frozenset(name.removesuffix("#2") for name in names if name.endswith("#2")) & frozenset(names)
 
 
 def text_of(cells: pa.Array) -> pa.Array:

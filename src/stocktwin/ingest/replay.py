@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from stocktwin.ingest.chunk import CHUNK_ROWS, Chunk, chunk_of_rows
+from stocktwin.ingest.chunk import CHUNK_ROWS, Chunk, chunk_of_rows, repeated_names
 from stocktwin.ingest.conditions import takes
 from stocktwin.ingest.findings import rejected_table
 from stocktwin.ingest.mapping import Context, Key, apply, internal_name, without_plain_lines
@@ -121,4 +121,5 @@ def _chunk(members: list[tuple[Row, dict[str, str]]], file: str) -> Chunk:
     columns = [[cells.get(name) for _, cells in members] for name in names]
     rows = [int(row.get("row") or 0) for row, _ in members]
     lines = [int(row.get("line") or 0) for row, _ in members]
-    return chunk_of_rows(file, names, columns, rows, lines if any(lines) else None)
+    twice = repeated_names(names)
+    return chunk_of_rows(file, names, columns, rows, lines if any(lines) else None, ambiguous=twice)
