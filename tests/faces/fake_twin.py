@@ -315,7 +315,7 @@ class FakeTwin:
     def decisions(self) -> dict[str, Any]:
         return {"decisions": self.log}
 
-    def anomalies(self, limit: int | None = None) -> dict[str, Any]:
+    def anomalies(self, days: int = 90, limit: int | None = None) -> dict[str, Any]:
         found = [] if self.empty else facts.anomalies()
         return {"anomalies": found[:limit], "total": len(found)}
 
@@ -323,9 +323,21 @@ class FakeTwin:
         rows = [] if self.empty else [facts.quarantined(k) for k in range(3)]
         return {"rows": rows, "total": 0 if self.empty else 12}
 
-    def forecast(self, item: str, location: str, horizon: int) -> dict[str, Any]:
-        self._find(item, location)
-        return {"item_id": item, "location_id": location, "days": facts.AHEAD[:horizon], "per_day": 16.4}
+    def forecast(
+        self, item: str | None, location: str | None, horizon: int, limit: int | None = None
+    ) -> dict[str, Any]:
+        if item is not None and location is not None:
+            self._find(item, location)
+        return {"item_id": item, "location_id": location, "days": facts.AHEAD[:horizon][:limit], "per_day": 16.4}
+
+    def accuracy(self, horizon: int = 28) -> dict[str, Any]:
+        return {"horizon": horizon, "skill": 0.2}
+
+    def arrivals(self, item: str | None = None, limit: int | None = None) -> dict[str, Any]:
+        return {"rows": facts.orders()[:limit], "total": len(facts.orders()), "item": item}
+
+    def reconcile(self, limit: int | None = None) -> dict[str, Any]:
+        return {"rows": [{"item_id": "MED-0003"}][:limit], "total": 1}
 
     def verify(self) -> dict[str, Any]:
         laws = [{"law": "conservation", "ok": True, "detail": "residual 0 over 118,204 movements"}]

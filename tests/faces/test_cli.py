@@ -283,3 +283,15 @@ def test_a_broken_scenario_of_the_twin_is_listed_with_what_is_wrong(ask: Run) ->
     last = ask("scenario", "list")["scenarios"][-1]
     assert last["name"] == "mine"
     assert "'flood'" in last["problem"]
+
+
+def test_a_group_without_its_command_says_what_there_is(ask: Run) -> None:
+    code, out, err = call("--twin", str(ask.root), "quarantine")  # type: ignore[attr-defined]
+    assert (code, out) == (2, "")
+    assert err == "error: quarantine needs a command: list, replay (see `stocktwin quarantine --help`)\n"
+
+
+@pytest.mark.parametrize("words", [["stock", "-h"], ["-h"], ["--version"], ["quarantine", "list", "--help"]])
+def test_what_says_how_to_use_it_is_never_forwarded(monkeypatch: pytest.MonkeyPatch, words: list[str]) -> None:
+    monkeypatch.setattr("stocktwin.faces.cli.main.forward", lambda *args: pytest.fail("a server would print it"))
+    assert call(*words)[0] == 0

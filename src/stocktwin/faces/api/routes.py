@@ -26,6 +26,7 @@ Moment = Annotated[str | None, Query(max_length=40, description="ISO 8601 date o
 Offset = Annotated[int, Query(ge=0, le=2**53)]
 PageSize = Annotated[int, Query(ge=1, le=1_000)]
 Movements = Annotated[int, Query(ge=1, le=10_000_000, description="most movements returned, newest first")]
+Horizon = Annotated[int, Query(ge=1, le=730, description="days")]
 Limit = Annotated[int | None, Query(ge=1, le=10_000_000, description="most rows returned; all without it")]
 
 
@@ -114,14 +115,30 @@ def _add_stock(router: APIRouter, twin: TwinService) -> None:
 
 def _add_questions(router: APIRouter, twin: TwinService) -> None:
     @router.get("/anomalies", tags=["analytics"], summary="What does not fit, with evidence and the cheapest check")
-    def anomalies(limit: Limit = None) -> JSONResponse:
-        return JSONResponse(twin.anomalies(limit=limit))
+    def anomalies(days: Annotated[int, Query(ge=1, le=3_650)] = 90, limit: Limit = None) -> JSONResponse:
+        return JSONResponse(twin.anomalies(days=days, limit=limit))
 
-    @router.get("/forecast", tags=["analytics"], summary="Demand of an item-location as a distribution")
+    @router.get("/reconcile", tags=["analytics"], summary="Where the systems' books differ from the record")
+    def reconcile(limit: Limit = None) -> JSONResponse:
+        return JSONResponse(twin.reconcile(limit=limit))
+
+    @router.get("/arrivals", tags=["analytics"], summary="When each open order line will arrive")
+    def arrivals(item: OptionalId = None, limit: Limit = None) -> JSONResponse:
+        return JSONResponse(twin.arrivals(item=item, limit=limit))
+
+    @router.get("/forecast", tags=["analytics"], summary="Demand ahead as a distribution, per item and location")
     def forecast(
-        item: QueryId, location: QueryId, horizon: Annotated[int, Query(ge=1, le=730, description="days")] = 28
+        item: OptionalId = None, location: OptionalId = None, horizon: Horizon = 28, limit: Limit = None
     ) -> JSONResponse:
-        return JSONResponse(twin.forecast(item=item, location=location, horizon=horizon))
+        return JSONResponse(twin.forecast(item=item, location=location, horizon=horizon, limit=limit))
+
+    @router.get("/accuracy", tags=["analytics"], summary="The forecast backtested beside the seasonal naive one")
+    def accuracy(horizon: Horizon = 28) -> JSONResponse:
+        return JSONResponse(twin.accuracy(horizon=horizon))
+
+    @router.get("/truth", tags=["world"], summary="Truth, record and books side by side (twins of a world only)")
+    def truth(item: OptionalId = None, location: OptionalId = None) -> JSONResponse:
+        return JSONResponse(twin.truth(item=item or None, location=location or None))
 
     @router.get("/scenarios", tags=["simulation"], summary="The library and the twin's own scenarios")
     def scenarios() -> JSONResponse:

@@ -33,11 +33,17 @@ def main(argv: list[str], serve: Serve | None = None, output: Output | None = No
     except UsageError as error:
         output.err(f"error: {error}\n")
         return error.exit_code
-    if words and words[0] not in LOCAL_COMMANDS and "--help" not in words:
+    if asks_the_twin(words):
         code = forward(root, [*words, *(["--json"] if as_json else [])], Path.cwd(), output)
         if code is not None:
             return code
     return run(words, Session(root, Path.cwd(), as_json, output, serve=serve))
+
+
+def asks_the_twin(words: Sequence[str]) -> bool:
+    """Whether a command is one for the twin's owner; help and version are this program's own."""
+    own = not words or words[0] in LOCAL_COMMANDS or words[0].startswith("-")
+    return not own and "--help" not in words and "-h" not in words
 
 
 def run(words: Sequence[str], session: Session) -> int:
@@ -50,9 +56,7 @@ def run(words: Sequence[str], session: Session) -> int:
     except click.exceptions.Abort:
         return 130
     except click.ClickException as error:
-        context = getattr(error, "ctx", None)
-        hint = f" (see `{context.command_path} --help`)" if context else ""
-        session.output.err(f"error: {error.format_message()}{hint}\n")
+        session.output.err(f"error: {wrong_use(error)}\n")
         return 2
     except StocktwinError as error:
         session.output.err(f"error: {error}\n")
@@ -65,6 +69,17 @@ def run(words: Sequence[str], session: Session) -> int:
         return 130
     finally:
         session.close()
+
+
+def wrong_use(error: click.ClickException) -> str:
+    """What was wrong in a command line, in one line."""
+    context = getattr(error, "ctx", None)
+    if context is None:
+        return error.format_message()
+    told = error.format_message()
+    if isinstance(error, click.exceptions.NoArgsIsHelpError) and isinstance(context.command, click.Group):
+        told = f"{context.info_name} needs a command: {', '.join(context.command.list_commands(context))}"
+    return f"{told} (see `{context.command_path} --help`)"
 
 
 def run_forwarded(argv: Sequence[str], cwd: Path, output: Output, service: TwinService) -> int:
