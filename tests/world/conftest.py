@@ -120,8 +120,8 @@ def truth(world: World) -> dict[tuple[str, str, str], Fraction]:
     """True stock at the end, by account."""
     rows = world.rows("truth/balances")
     last = max(row["date"] for row in rows)
-    return {
-        (row["location_id"], row["item_id"], "unrestricted"): Fraction(row["quantity"])
-        for row in rows
-        if row["date"] == last
-    }
+    level: dict[tuple[str, str, str], Fraction] = defaultdict(Fraction)
+    for row in rows:
+        if row["date"] == last:
+            level[row["location_id"], row["item_id"], "unrestricted"] += Fraction(row["quantity"])
+    return dict(level)

@@ -17,7 +17,7 @@ def posted(world, faults):
     out = {"erp": defaultdict(list), "wms": defaultdict(list)}
     for system, documents in out.items():
         for row in world.rows(f"feeds/{system}/movements"):
-            if row["document"] in labelled or row["reason"] == "cycle count":
+            if row["document"] in labelled or row["reason"] in ("cycle count", "damage found"):
                 base = Fraction(row["quantity"]) * world.factors.get((row["item_id"], row["unit"]), Fraction(1))
                 documents[row["document"]].append({**row, "base": base})
     return out
@@ -88,13 +88,17 @@ def test_what_was_put_right_names_what_it_corrects(posted, faults):
         assert (reversal["from_id"], reversal["to_id"]) == (wrong["to_id"], wrong["from_id"])
 
 
-def test_thefts_and_losses_are_in_no_feed_until_a_count_finds_them(world, posted, faults):
+def test_what_vanishes_is_in_no_feed_until_somebody_finds_out(world, posted, faults):
+    causes = {"theft", "unexplained_loss", "bulk_theft", "damage", "misplacement"}
     unseen = [row for row in world.rows("truth/movements") if row["cause"]]
-    assert {row["cause"] for row in unseen} == {"theft", "unexplained_loss"}
-    labelled = sum(row["units"] for row in faults if row["cause"] in ("theft", "unexplained_loss"))
-    assert labelled == sum(row["quantity"] for row in unseen)
-    found = sum(r["units"] for r in faults if r["cause"] in ("theft", "unexplained_loss") and r["end"] is not None)
+    assert {row["cause"] for row in unseen} == causes
+    assert not any(row["document"] for row in unseen)
+    back = sum(row["quantity"] for row in unseen if row["from_id"] == "gain")
+    gone = sum(row["quantity"] for row in unseen if row["from_id"] != "gain")
+    assert sum(row["units"] for row in faults if row["cause"] in causes) == gone
+    ended = sum(r["units"] for r in faults if r["cause"] in causes and r["end"] is not None)
     for documents in posted.values():
-        written_off = [m for rows in documents.values() for m in rows if m["reason"] == "cycle count"]
-        assert sum(m["base"] for m in written_off) == found > 0
-        assert all(m["kind"] == "adjustment" and m["to_id"] == "loss" for m in written_off)
+        found = [m for rows in documents.values() for m in rows if m["reason"] in ("cycle count", "damage found")]
+        assert sum(m["base"] for m in found) == ended - back > 0
+        assert {(m["kind"], m["to_id"]) for m in found if m["reason"] == "cycle count"} == {("adjustment", "loss")}
+        assert {(m["kind"], m["to_id"]) for m in found if m["reason"] == "damage found"} == {("scrap", "scrap")}

@@ -54,9 +54,9 @@ def test_goods_in_transit_are_the_transfers_that_have_left_and_not_arrived(world
 
 def test_true_movements_give_the_true_balances_of_every_stated_day(world):
     zones = {row["location_id"]: ZoneInfo(row["timezone"]) for row in world.rows("feeds/erp/locations")}
-    stated = defaultdict(dict)
+    stated = defaultdict(lambda: defaultdict(Fraction))
     for row in world.rows("truth/balances"):
-        stated[row["date"]][row["location_id"], row["item_id"], UNRESTRICTED] = Fraction(row["quantity"])
+        stated[row["date"]][row["location_id"], row["item_id"], UNRESTRICTED] += Fraction(row["quantity"])
     by_day = defaultdict(list)
     for row in world.rows("truth/movements"):
         dc = row["to_id"] if row["to_id"].startswith("DC-") and row["kind"] != "transfer_out" else row["from_id"]
@@ -74,18 +74,42 @@ def test_true_movements_give_the_true_balances_of_every_stated_day(world):
 def test_counts_find_what_is_there(world):
     counted = world.rows("feeds/wms/observations")
     assert len(counted) > 1000
-    asked = {(row["item_id"], row["location_id"]) for row in counted}
+    assert sum(row["lot"] is not None for row in counted) > 500
+    asked = {(row["item_id"], row["location_id"], row["lot"]) for row in counted}
     moves = defaultdict(list)
     for row in world.rows("truth/movements"):
         for end, sign in (("from_id", -1), ("to_id", 1)):
-            shelf = (row["item_id"], row[end])
+            shelf = (row["item_id"], row[end], row["lot"])
             condition = row["condition"] if sign < 0 else row["to_condition"] or row["condition"]
             other_side = "transfer_in" if sign < 0 else "transfer_out"
             if shelf in asked and (condition or UNRESTRICTED) == UNRESTRICTED and row["kind"] != other_side:
                 moves[shelf].append((row["event_time"], sign * row["quantity"]))
     for row in counted:
-        there = sum(q for when, q in moves[row["item_id"], row["location_id"]] if when <= row["event_time"])
-        assert row["quantity"] == there, row
+        shelf = row["item_id"], row["location_id"], row["lot"]
+        assert row["quantity"] == sum(q for when, q in moves[shelf] if when <= row["event_time"]), row
+
+
+def test_lots_are_true_to_the_unit_and_expire_on_their_day(world):
+    stock = defaultdict(Fraction)
+    for row in world.rows("truth/movements"):
+        for end, sign in (("from_id", -1), ("to_id", 1)):
+            condition = row["condition"] if sign < 0 else row["to_condition"] or row["condition"]
+            here = row[end].startswith("DC-") and row["kind"] != ("transfer_in" if sign < 0 else "transfer_out")
+            if here and (condition or UNRESTRICTED) == UNRESTRICTED:
+                stock[row["item_id"], row[end], row["lot"]] += sign * Fraction(row["quantity"])
+    life = {row["item_id"]: int(row["shelf_life_days"] or 0) for row in world.rows("feeds/erp/items")}
+    last = max(row["date"] for row in world.rows("truth/balances"))
+    at_end = {(row["item_id"], row["location_id"], row["lot"]): row["quantity"]
+              for row in world.rows("truth/balances") if row["date"] == last}  # fmt: skip
+    assert {shelf: q for shelf, q in at_end.items() if q} == {shelf: q for shelf, q in stock.items() if q}
+    assert all((shelf[2] is None) is (life[shelf[0]] == 0) for shelf, q in at_end.items() if q)
+    assert len({shelf[2] for shelf in at_end}) > 30
+    expired = [row for row in world.rows("truth/movements") if row["document"] and row["document"].startswith("EXP-")]
+    assert expired
+    for row in expired:
+        made = datetime.strptime(row["lot"][1:7], "%y%m%d").replace(tzinfo=UTC)
+        age = datetime.fromtimestamp(row["event_time"] / 1e6, UTC) - made
+        assert life[row["item_id"]] <= age.days <= life[row["item_id"]] + 10  # a return may come back expired
 
 
 def test_nightly_books_are_the_fold_of_what_the_erp_knew(world):

@@ -1,4 +1,5 @@
-"""What the firm does not decide: outside signals and scripted events. The same for all blocks of a world."""
+"""What the firm does not decide: outside signals, scripted events, how often things go wrong. The same for all blocks
+of a world."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from stocktwin.world.catalogue import Catalogue
 from stocktwin.world.draws import Draws
 from stocktwin.world.goods import FAMILIES
 from stocktwin.world.network import Network
+from stocktwin.world.rates import Rates
 from stocktwin.world.script import Known, Script
 from stocktwin.world.signals import Signals, make_signals
 
@@ -27,11 +29,15 @@ class Circumstances:
 
     signals: Signals
     script: Script
+    rates: Rates
 
     @classmethod
-    def of(cls, luck: Draws, network: Network, days: int, script: Script | None = None) -> Circumstances:
+    def of(
+        cls, luck: Draws, network: Network, days: int, script: Script | None = None, rates: Rates | None = None
+    ) -> Circumstances:
         """The circumstances of a world that lives for `days` days; what they are on a day does not depend on it."""
-        return cls(make_signals(luck.shared, network.dcs, network.ports, days + AHEAD), script or Script())
+        signals = make_signals(luck.shared, network.dcs, network.ports, days + AHEAD)
+        return cls(signals, script or Script(), rates or Rates())
 
     def open_dcs(self, network: Network, day: int) -> Flags:
         """Which DCs work on a day."""

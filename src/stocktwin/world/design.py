@@ -17,6 +17,7 @@ from stocktwin.world.catalogue import DYING, INTERMITTENT, LUMPY, NEW, TRENDING,
 from stocktwin.world.draws import Draws
 from stocktwin.world.goods import FAMILIES
 from stocktwin.world.network import Network
+from stocktwin.world.records import NEVER
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -29,7 +30,6 @@ OVERSEAS_REVIEW_DAYS: Final = 7
 ORDER_COST: Final = (45.0, 120.0)
 """Of an order line: domestic, overseas."""
 HOLDING_RATE: Final = 0.20
-NEVER: Final = 2**40
 BOLD: Final = 0.5
 """Standard deviation of the log of what the planner expects of a new item; of others 0.15."""
 LAUNCH_STOCK: Final = 20
@@ -80,6 +80,11 @@ class Design:
     def quantum(self) -> Ints:
         """Smallest quantity asked for."""
         return self.items.quantum[self.item]
+
+    @cached_property
+    def shelf_life(self) -> Ints:
+        """Days, of each item-location; 0 where goods do not expire and no lots are kept."""
+        return self.items.shelf_life[self.item]
 
     @cached_property
     def slow_rows(self) -> Ints:

@@ -72,7 +72,7 @@ def live(settings: Settings, block: int, progress: Progress = silent) -> Life:
     size, luck = settings.size, Draws(settings.seed, block)
     items, network = catalogue_of(settings, block), size.network
     design = make_design(luck, items, network, size.block(block).start, size.group(block))
-    around = Circumstances.of(luck, network, settings.days, settings.script)
+    around = Circumstances.of(luck, network, settings.days, settings.script, settings.rates)
     steering = Steering.of(design, settings.decisions)
     reality = run(design, luck, settings.days, progress, size.balance_every, around, steering)
     return Life(settings, luck, design, steering, Clock.of(settings.days, design.network), reality)

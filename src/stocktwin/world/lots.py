@@ -80,8 +80,19 @@ class Lots:
         return np.asarray(self.index[rows] >= 0)
 
     def take(self, rows: Ints, quantity: Ints) -> Pieces:
-        """Takes what expires first. Each item-location at most once, each keeps lots and has that much."""
-        shelf, at, left = self.index[rows], np.arange(len(rows)), quantity.copy()
+        """Takes what expires first; all keep lots and have that much. One that comes twice is served twice."""
+        shelf, at = self.index[rows], np.arange(len(rows))
+        if (shelf[1:] > shelf[:-1]).all():
+            return _pieces(self._take_once(shelf, at, quantity))
+        found: list[tuple[Ints, Ints, Ints]] = []
+        while len(at):
+            _, first = np.unique(shelf[at], return_index=True)
+            found += self._take_once(shelf[at[first]], at[first], quantity[at[first]])
+            at = np.delete(at, first)
+        return _pieces(found)
+
+    def _take_once(self, shelf: Ints, of: Ints, quantity: Ints) -> list[tuple[Ints, Ints, Ints]]:
+        at, left = np.arange(len(shelf)), quantity.copy()
         found: list[tuple[Ints, Ints, Ints]] = []
         for slot in range(self.code.shape[1]):
             at = at[left[at] > 0]
@@ -91,8 +102,8 @@ class Lots:
             self.quantity[shelf[at], slot] -= part
             left[at] -= part
             some = part > 0
-            found.append((at[some], self.code[shelf[at[some]], slot], part[some]))
-        return _pieces(found)
+            found.append((of[at[some]], self.code[shelf[at[some]], slot], part[some]))
+        return found
 
     def put(self, rows: Ints, lot: Ints, quantity: Ints) -> None:
         """Adds goods of a lot; an item-location may come more than once."""
@@ -136,17 +147,17 @@ class Lots:
         """What lies on these shelves, lot by lot, oldest first; all keep lots."""
         shelf = self.index[rows]
         of, slot = np.nonzero(self.quantity[shelf] > 0)
-        return Pieces(of, _ranks(of), self.code[shelf[of], slot], self.quantity[shelf[of], slot])
+        return Pieces(of, ranks(of), self.code[shelf[of], slot], self.quantity[shelf[of], slot])
 
 
 def _pieces(found: list[tuple[Ints, Ints, Ints]]) -> Pieces:
     none = np.zeros(0, np.int64)
     of, lot, quantity = (np.concatenate(column) for column in zip(*found, strict=True)) if found else (none,) * 3
     order = np.argsort(of, kind="stable")
-    return Pieces(of[order], _ranks(of[order]), lot[order], quantity[order])
+    return Pieces(of[order], ranks(of[order]), lot[order], quantity[order])
 
 
-def _ranks(of: Ints) -> Ints:
+def ranks(of: Ints) -> Ints:
     """0, 1, 2 … within each run of equal numbers."""
     first = np.flatnonzero(np.r_[True, of[1:] != of[:-1]]) if len(of) else of
     return np.asarray(np.arange(len(of)) - np.repeat(first, np.diff(np.r_[first, len(of)])), np.int64)

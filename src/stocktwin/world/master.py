@@ -50,7 +50,7 @@ def item_columns(design: Design) -> Columns:
         "volume_m3": _texts(number(volume, 6) for volume in items.volume),
         "weight_kg": _texts(number(weight, 3) for weight in items.weight),
         "shelf_life_days": _texts(days or None for days in items.shelf_life.tolist()),
-        "lot_controlled": _texts(["false"] * len(items)),
+        "lot_controlled": chosen(("false", "true"), (items.shelf_life > 0).astype(np.int64)),
         "criticality": chosen(CRITICALITIES, items.criticality),
     }
 

@@ -10,9 +10,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from stocktwin.domain.identity import CUSTOMER, GAIN, LOSS, SCRAP
-from stocktwin.world.clock import MINUTE, Clock, date_of
+from stocktwin.world.clock import MINUTE, Clock, date_of, epoch_days
 from stocktwin.world.design import Design
-from stocktwin.world.encoding import chosen, instants, joined, quantities, where
+from stocktwin.world.encoding import chosen, dates, instants, joined, quantities, where
+from stocktwin.world.lots import NO_LOT, made_day, maker
+from stocktwin.world.network import Network
 from stocktwin.world.order_feed import OrderBook, day_texts
 from stocktwin.world.posting_faults import ERP, SYSTEMS, WMS
 from stocktwin.world.postings import FIRST, REVERSAL, RIGHT, Postings, book
@@ -21,11 +23,14 @@ from stocktwin.world.records import Counts, Event, Events
 Ints = npt.NDArray[np.int64]
 
 KINDS: Final = ("adjustment", "receipt", "transfer_in", "status", "sale", "return", "scrap", "transfer_out", "scrap",
-                "adjustment", "adjustment", "adjustment", "adjustment")  # fmt: skip
+                "adjustment", "adjustment", "adjustment", "adjustment", "adjustment", "scrap", "adjustment",
+                "adjustment", "scrap", "scrap", "adjustment")  # fmt: skip
 """Movement kind of each `Event`."""
-PREFIXES: Final = ("OB-", "GR-", "TR-", "INS-", "INV-", "RMA-", "INS-", "GI-", "SCR-", "USE-", "THF-", "LST-", "CNT-")
+PREFIXES: Final = ("OB-", "GR-", "TR-", "INS-", "INV-", "RMA-", "INS-", "GI-", "SCR-", "USE-", "THF-", "LST-", "CNT-",
+                   "BTH-", "DMG-", "MIS-", "FND-", "EXP-", "WOF-", "SRF-")  # fmt: skip
 REASONS: Final = ("opening balance", None, None, "inspected, good", None, None, "inspected, bad", None,
-                  "damaged in handling", "own use", "theft", "loss", "cycle count")  # fmt: skip
+                  "damaged in handling", "own use", "theft", "loss", "cycle count", "theft", "damage", "misplaced",
+                  "found again", "expired", "damage found", "found again")  # fmt: skip
 SUFFIXES: Final = ("", "-2", "-R", "-3")
 """Of the event id, by role of the posting."""
 BOOK_SECOND: Final = 20 * 3600 + 1800
@@ -33,14 +38,38 @@ BOOK_SECOND: Final = 20 * 3600 + 1800
 
 
 def documents(design: Design, events: Events, orders: OrderBook) -> pa.Array:
-    """Document number of each event: by order line for what moves by order, else by day and item-location."""
+    """Document number of each event: by order line for what moves by order, else by day and item-location; further
+    lots of the same act get a number behind it."""
     by_line = events.line >= 0
     line = pa.array(np.where(by_line, events.line, 0), mask=~by_line)
     of_order = joined(orders.order_id.take(line), "-", orders.line.take(line))
     shelf = chosen(design.shelf_texts, events.row)
-    return joined(
-        chosen(PREFIXES, events.kind), where(by_line, of_order, joined(day_texts(events.ref_day), "-", shelf))
-    )
+    act = where(by_line, of_order, joined(day_texts(events.ref_day), "-", shelf))
+    return joined(chosen(PREFIXES, events.kind), act, part_texts(events.part))
+
+
+def part_texts(part: Ints) -> pa.Array:
+    """What marks the second and further lots of one act.
+
+    >>> part_texts(np.array([0, 1])).to_pylist()
+    ['', '-L2']
+    """
+    return chosen(["", *(f"-L{k + 1}" for k in range(1, int(part.max(initial=0)) + 1))], part)
+
+
+def lot_texts(network: Network, lot: Ints) -> pa.Array:
+    """Lots as `L250106-SHA`: day made, who made it; null where there is none."""
+    none = lot == NO_LOT
+    day = np.where(none, 0, made_day(lot))
+    first, last = int(day.min(initial=0)), int(day.max(initial=0))
+    days = chosen([f"{date_of(k):%y%m%d}" for k in range(first, last + 1)], np.where(none, -1, day - first))
+    return joined("L", days, "-", chosen([place.short for place in network.suppliers], np.where(none, -1, maker(lot))))
+
+
+def expiries(design: Design, row: Ints, lot: Ints) -> pa.Array:
+    """Day of expiry of lots of some item-locations; null where there is none."""
+    kept = lot != NO_LOT
+    return dates(epoch_days(np.where(kept, made_day(lot) + design.shelf_life[row], 0)), kept)
 
 
 def ends(design: Design, events: Events, orders: OrderBook) -> tuple[pa.Array, pa.Array]:
@@ -49,9 +78,10 @@ def ends(design: Design, events: Events, orders: OrderBook) -> tuple[pa.Array, p
     kind = events.kind
     by_line = np.isin(kind, (Event.RECEIPT, Event.TRANSFER_IN, Event.TRANSFER_OUT))
     line = pa.array(np.where(by_line, events.line, 0), mask=~by_line)
-    fixed_from = {Event.OPENING: GAIN, Event.RETURN: CUSTOMER}
-    fixed_to = {Event.SALE: CUSTOMER, Event.DISPOSAL: SCRAP, Event.SCRAP: SCRAP, Event.INTERNAL_USE: LOSS,
-                Event.THEFT: LOSS, Event.LOSS: LOSS, Event.COUNT_CORRECTION: LOSS}  # fmt: skip
+    fixed_from = {Event.OPENING: GAIN, Event.RETURN: CUSTOMER, Event.FOUND: GAIN, Event.SURFACED: GAIN}
+    lost = (Event.INTERNAL_USE, Event.THEFT, Event.LOSS, Event.COUNT_CORRECTION, Event.BULK_THEFT, Event.MISPLACED)
+    scrapped = (Event.DISPOSAL, Event.SCRAP, Event.DAMAGE, Event.EXPIRED, Event.WRITE_OFF)
+    fixed_to = {Event.SALE: CUSTOMER, **dict.fromkeys(lost, LOSS), **dict.fromkeys(scrapped, SCRAP)}
     return (
         where(by_line, orders.from_id.take(line), _ends(kind, fixed_from, here)),
         where(by_line, orders.to_id.take(line), _ends(kind, fixed_to, here)),
@@ -103,6 +133,8 @@ def movement_columns(
         "unit": where(cases, chosen(("case",), np.zeros(len(item), np.int64)), chosen(design.items.unit, item)),
         "from_id": origin,
         "to_id": destination,
+        "lot": lot_texts(design.network, events.lot[postings.event]),
+        "expiry": expiries(design, events.row[postings.event], events.lot[postings.event]),
         "condition": left,
         "to_condition": entered,
         "document": doc,
@@ -128,8 +160,9 @@ def count_columns(design: Design, clock: Clock, counts: Counts) -> dict[str, pa.
     """Cycle counts, as the warehouse reports them."""
     when = clock.instant(counts.day, counts.second, design.dc[counts.row])
     shelf = chosen(design.shelf_texts, counts.row)
-    ids = joined("WMS-CC-", day_texts(counts.day), "-", shelf)
-    return _observations(design, WMS, "cycle_count", ids, counts.row, counts.quantity, when, 3)
+    ids = joined("WMS-CC-", day_texts(counts.day), "-", shelf, part_texts(counts.part))
+    found = _observations(design, WMS, "cycle_count", ids, counts.row, counts.quantity, when, 3)
+    return found | {"lot": lot_texts(design.network, counts.lot)}
 
 
 def book_columns(design: Design, clock: Clock, days: int, events: Events, postings: Postings) -> dict[str, pa.Array]:

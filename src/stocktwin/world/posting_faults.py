@@ -32,6 +32,9 @@ class Cause(IntEnum):
     missing_post = 3
     pack_factor = 4
     digit_swap = 5
+    bulk_theft = 6
+    damage = 7
+    misplacement = 8
 
 
 ERP, WMS = 0, 1

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from stocktwin.world.clock import MINUTE, SECOND, Clock
 from stocktwin.world.design import Design
 from stocktwin.world.draws import Draws
+from stocktwin.world.lots import ranks
 from stocktwin.world.posting_faults import ERP, SYSTEMS, WMS, Cause, PostingFaults, keyed
 from stocktwin.world.records import EFFECT, UNREPORTED, Event, Events, Reality, columns, stacked, taken
 
@@ -21,6 +22,8 @@ ERP_RECEIPT_DELAY: Final = (60, 480)
 ERP_DELAY: Final = (3, 40)
 WMS_DELAY: Final = (0, 5)
 """Minutes from an event to its being recorded, shortest and longest."""
+NEVER_SEEN: Final = 2**20
+"""More days than any world lasts."""
 FIRST, AGAIN, REVERSAL, RIGHT = range(4)
 """What a posting is: the first of its event, a second one, the reversal of a wrong one, the right one at last."""
 
@@ -41,20 +44,25 @@ class Postings:
 
 
 def reported_events(reality: Reality, design: Design, luck: Draws) -> Events:
-    """What gets reported: all but the unseen, and the corrections that counts led to while the world lasted."""
+    """What gets reported: all but the unseen, and what the books gave up, while the world lasted, because of a count or
+    because somebody came across the damage: one correction per count or day, item-location and lot."""
     seen = taken(reality.events, np.flatnonzero(~np.isin(reality.events.kind, UNREPORTED)))
-    counts = reality.counts
-    at = np.flatnonzero((counts.stolen + counts.lost > 0) & (counts.corrected_day < reality.days))
+    gone = taken(reality.vanished, (reality.vanished.how >= 0) & (reality.vanished.end < reality.days))
+    keys = np.stack([gone.how, gone.ref_day, gone.row, gone.lot, gone.end])
+    table, first = np.unique(keys, axis=1, return_inverse=True)
+    how, ref_day, row, lot, end = table
     corrections = columns(
         Events,
-        len(at),
-        day=counts.corrected_day[at],
-        second=correction_second(design, luck, counts.corrected_day[at], counts.row[at]),
-        kind=int(Event.COUNT_CORRECTION),
-        row=counts.row[at],
-        quantity=(counts.stolen + counts.lost)[at],
+        len(row),
+        day=end,
+        second=correction_second(design, luck, end, row),
+        kind=how,
+        row=row,
+        quantity=np.bincount(first.reshape(-1), gone.quantity, len(row)).astype(np.int64),
         line=-1,
-        ref_day=counts.day[at],
+        ref_day=ref_day,
+        lot=lot,
+        part=ranks((how * NEVER_SEEN + ref_day) * len(design) + row),
     )
     return stacked(Events, [seen, corrections])
 

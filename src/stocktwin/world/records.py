@@ -33,19 +33,37 @@ class Event(IntEnum):
     LOSS = 11
     COUNT_CORRECTION = 12
     """Not physical: what the books give up when a count finds less than they say."""
+    BULK_THEFT = 13
+    DAMAGE = 14
+    """Broken, and nobody has written it down so far."""
+    MISPLACED = 15
+    """Put where nobody looks for it."""
+    FOUND = 16
+    """Misplaced goods turn up before the books have given them up."""
+    EXPIRED = 17
+    """Thrown away on the day of expiry."""
+    WRITE_OFF = 18
+    """Not physical: what the books give up when somebody comes across the damage."""
+    SURFACED = 19
+    """Misplaced goods turn up that the books have given up."""
 
 
-EFFECT: Final = np.array([1, 1, 1, 1, -1, 0, 0, -1, -1, -1, -1, -1, -1], np.int64)
+EFFECT: Final = np.array([1, 1, 1, 1, -1, 0, 0, -1, -1, -1, -1, -1, -1, -1, -1, -1, 1, -1, -1, 1], np.int64)
 """What one unit of each kind does to unrestricted stock."""
 
-UNREPORTED: Final = (Event.THEFT, Event.LOSS)
+VANISHING: Final = (Event.THEFT, Event.LOSS, Event.BULK_THEFT, Event.DAMAGE, Event.MISPLACED)
+"""What makes stock vanish without a word."""
+UNREPORTED: Final = (*VANISHING, Event.FOUND)
 PURCHASE, TRANSFER = 0, 1
+NEVER: Final = 2**40
+"""A day after every end."""
 
 
 @dataclass(frozen=True)
 class Events:
-    """One row per event. `second` of the local day; `line` is a row of `Lines` or −1; `ref_day` the day of the sale
-    that a return belongs to, of the count that a correction follows, else the day itself."""
+    """One row per event and lot. `second` of the local day; `line` is a row of `Lines` or −1; `ref_day` the day of the
+    sale that a return belongs to, of the count that a correction follows, else the day itself; `lot` as in `lots`, −1
+    without; `part` 0, 1, 2 … where one act concerns several lots."""
 
     day: Ints
     second: Ints
@@ -54,6 +72,8 @@ class Events:
     quantity: Ints
     line: Ints
     ref_day: Ints
+    lot: Ints
+    part: Ints
 
 
 @dataclass(frozen=True)
@@ -76,18 +96,42 @@ class Lines:
 
 @dataclass(frozen=True)
 class Counts:
-    """One row per cycle count: what was there, how much had vanished unseen since when, and the day on which the books
-    are put right (it may lie after the end of the world)."""
+    """One row per cycle count and lot: what was there, and the day on which the books are put right (it may lie after
+    the end of the world). Lots that should be there and are not are counted as 0."""
 
     day: Ints
     second: Ints
     row: Ints
+    lot: Ints
+    part: Ints
     quantity: Ints
-    stolen: Ints
-    stolen_since: Ints
-    lost: Ints
-    lost_since: Ints
     corrected_day: Ints
+
+
+@dataclass(frozen=True)
+class Vanished:
+    """One row per quantity that left a shelf unseen: what became of it (`kind`), since when the books are too high, on
+    which day they are right again (`end`, NEVER while they are not), by which kind of correction (`how`, −1 where the
+    goods came back by themselves) and, for a count, on which day that was (`ref_day`)."""
+
+    kind: Ints
+    row: Ints
+    lot: Ints
+    quantity: Ints
+    since: Ints
+    end: Ints
+    how: Ints
+    ref_day: Ints
+
+
+@dataclass(frozen=True)
+class Balances:
+    """Unrestricted stock at the end of a day, one row per item-location and lot there; one of 0 where there is none."""
+
+    day: Ints
+    row: Ints
+    lot: Ints
+    quantity: Ints
 
 
 @dataclass(frozen=True)
@@ -102,17 +146,15 @@ class Asked:
 
 @dataclass(frozen=True)
 class Reality:
-    """A whole run: `balances[k]` is unrestricted stock at the end of `balance_days[k]`."""
+    """A whole run."""
 
     days: int
     events: Events
     lines: Lines
     counts: Counts
     asked: Asked
-    undiscovered: Counts
-    """What had vanished unseen when the world ended; its `day` means nothing."""
-    balance_days: Ints
-    balances: Ints
+    vanished: Vanished
+    balances: Balances
 
 
 def columns(record: type[Record], size: int, /, **given: npt.NDArray[Any] | int) -> Record:

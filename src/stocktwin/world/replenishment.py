@@ -3,12 +3,14 @@ forget a review now and then, and never revise the settings of the year's plan."
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from stocktwin.world.records import PURCHASE, TRANSFER, Event, Lines, columns
+from stocktwin.world.lots import NO_LOT, lot_code
+from stocktwin.world.records import PURCHASE, TRANSFER, Event, Lines, columns, taken
 from stocktwin.world.state import State
 from stocktwin.world.steering import Steering
 
@@ -20,6 +22,10 @@ FORGOTTEN: Final = 0.05
 """Share of due reviews that nobody makes."""
 SHORT_DELIVERY: Final = 0.02
 """Share of purchase lines that arrive one multiple short; the rest of the line is cancelled."""
+LOT_DAYS: Final = 28
+"""Days between two lots of an item."""
+FRESHEST: Final = 3
+"""Days that a lot rests before it is shipped."""
 TRANSFER_DAY: Final = 2
 DECIDED: Final = 10_000
 """Line numbers of what was decided from outside lie above this one, so that nobody else's change."""
@@ -34,11 +40,11 @@ def review(state: State) -> None:
     design = state.design
     due = ((design.review_days == 1) | (state.weekday == 0)) & state.open
     due &= (design.ordered_from <= state.day) & (state.day < design.ordered_until)
-    due &= state.uniform("forgotten") >= FORGOTTEN
     believed = state.believed
     position = believed + state.on_order
     trigger = np.where(design.base_stock, design.order_up_to - 1, design.reorder_point)
     rows = np.flatnonzero(due & (position <= trigger))
+    rows = rows[state.chance("forgotten", rows) >= FORGOTTEN]
     if not len(rows):
         return
     gap = design.order_up_to[rows] - position[rows]
@@ -57,7 +63,7 @@ def _purchase(state: State, rows: Ints, source: Ints, quantity: Ints, numbered_f
     rows, source, quantity = rows[order], source[order], quantity[order]
     lane = source, design.dc[rows]
     journeys = state.lead_times.from_suppliers(state.day)
-    short = (state.uniform("short delivery")[rows] < SHORT_DELIVERY) & (quantity > design.multiple[rows])
+    short = (state.chance("short delivery", rows) < SHORT_DELIVERY) & (quantity > design.multiple[rows])
     state.order(
         columns(
             Lines,
@@ -101,10 +107,21 @@ def _numbers(group: Ints) -> Ints:
 def receive(state: State) -> None:
     """Everything that arrives today enters stock."""
     for log_rows, lines in state.arrivals.pop(state.day, []):
-        for kind, event in ((PURCHASE, Event.RECEIPT), (TRANSFER, Event.TRANSFER_IN)):
-            at = np.flatnonzero(lines.kind == kind)
-            np.subtract.at(state.on_order, lines.row[at], lines.quantity[at])
-            state.happen(event, lines.row[at], lines.received[at], log_rows[at])
+        np.subtract.at(state.on_order, lines.row, lines.quantity)
+        at = np.flatnonzero(lines.kind == PURCHASE)
+        rows, made = lines.row[at], _made(state.design.item[lines.row[at]], lines.shipped_day[at])
+        lot = np.where(state.lots.kept(rows), lot_code(made, lines.source[at]), NO_LOT)
+        state.happen(Event.RECEIPT, rows, lines.received[at], line=log_rows[at], lot=lot)
+    for cargo in state.cargo.pop(state.day, []):
+        state.happen(
+            Event.TRANSFER_IN, cargo.row, cargo.quantity, line=cargo.line, lot=cargo.lot, part=cargo.part
+        )  # fmt: skip
+
+
+def _made(item: Ints, shipped_day: Ints) -> Ints:
+    """Day on which goods were made: each item every four weeks; what is shipped is the last lot but a few days."""
+    offset = item % LOT_DAYS
+    return np.asarray((shipped_day - FRESHEST - offset) // LOT_DAYS * LOT_DAYS + offset)
 
 
 def transfer(state: State) -> None:
@@ -121,7 +138,7 @@ def transfer(state: State) -> None:
     quantity = (
         np.minimum(wanted, state.on_hand[donor]).astype(np.int64) // design.multiple[donor] * design.multiple[donor]
     )
-    will = state.uniform("transfer")[donor] < TRANSFER_WILL
+    will = state.chance("transfer", donor) < TRANSFER_WILL
     empty = state.believed[receiver] < 2 * design.planned[receiver]
     is_open = state.open
     at = np.flatnonzero(will & empty & (quantity > 0) & (donor != receiver) & is_open[donor] & is_open[receiver])
@@ -136,6 +153,7 @@ def _move(state: State, donor: Ints, receiver: Ints, quantity: Ints, numbered_fr
     donor, receiver, quantity = donor[order], receiver[order], quantity[order]
     times = design.network.transfer_times
     lane = design.dc[donor], design.dc[receiver]
+    arrival_day = state.lead_times.between_dcs(state.day).arrives[lane]
     first = state.order(
         columns(
             Lines,
@@ -148,8 +166,12 @@ def _move(state: State, donor: Ints, receiver: Ints, quantity: Ints, numbered_fr
             received=quantity,
             shipped_day=state.day,
             promised_day=state.day + np.rint(times.mean + 1).astype(np.int64)[lane],
-            arrival_day=state.lead_times.between_dcs(state.day).arrives[lane],
+            arrival_day=arrival_day,
             number=numbered_from + _numbers(design.dc[donor] * len(design.network.dcs) + design.dc[receiver]),
         )
     )
-    state.happen(Event.TRANSFER_OUT, donor, quantity, first + np.arange(len(donor)))
+    left = state.happen(Event.TRANSFER_OUT, donor, quantity, line=first + np.arange(len(donor)))
+    arrives = arrival_day[left.line - first]
+    under_way = replace(left, row=receiver[left.line - first])
+    for day in np.unique(arrives).tolist():
+        state.cargo[day].append(taken(under_way, arrives == day))

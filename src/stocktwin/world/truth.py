@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -12,12 +13,21 @@ from stocktwin.world.clock import Clock, epoch_days
 from stocktwin.world.design import Design
 from stocktwin.world.encoding import Columns, chosen, dates, instants, joined, quantities, where
 from stocktwin.world.life import Life
-from stocktwin.world.movement_feed import KINDS, conditions, documents, ends
+from stocktwin.world.movement_feed import KINDS, conditions, documents, ends, lot_texts
 from stocktwin.world.order_feed import OrderBook
 from stocktwin.world.posting_faults import SYSTEMS, Cause, PostingFaults, error_units
-from stocktwin.world.records import UNREPORTED, Counts, Event, Events, Reality
+from stocktwin.world.records import NEVER, UNREPORTED, Event, Events, Reality, Vanished
 
 Ints = npt.NDArray[np.int64]
+
+CAUSES: Final = {
+    Event.THEFT: Cause.theft,
+    Event.LOSS: Cause.unexplained_loss,
+    Event.BULK_THEFT: Cause.bulk_theft,
+    Event.DAMAGE: Cause.damage,
+    Event.MISPLACED: Cause.misplacement,
+}
+"""How the labels call what made stock vanish."""
 
 
 def truth_tables(life: Life) -> Iterator[tuple[str, Columns]]:
@@ -37,14 +47,13 @@ def _shelf(design: Design, row: Ints) -> dict[str, pa.Array]:
 
 
 def balance_columns(design: Design, reality: Reality) -> dict[str, pa.Array]:
-    """Unrestricted stock at the end of some days, the last one included."""
-    row = np.tile(np.arange(len(design)), len(reality.balance_days))
-    day = np.repeat(reality.balance_days, len(design))
+    """Unrestricted stock at the end of some days, the last one included, by lot where lots are kept."""
+    stock = reality.balances
     return {
-        "date": dates(epoch_days(day)),
-        **_shelf(design, row),
-        "lot": pa.nulls(len(row), pa.string()),
-        "quantity": quantities(reality.balances.reshape(-1), design.items.scale[design.item[row]]),
+        "date": dates(epoch_days(stock.day)),
+        **_shelf(design, stock.row),
+        "lot": lot_texts(design.network, stock.lot),
+        "quantity": quantities(stock.quantity, design.items.scale[design.item[stock.row]]),
     }
 
 
@@ -55,7 +64,7 @@ def movement_columns(design: Design, clock: Clock, reality: Reality, orders: Ord
     origin, destination = ends(design, events, orders)
     left, entered = conditions(events)
     unseen = np.isin(events.kind, UNREPORTED)
-    causes = {Event.THEFT: Cause.theft.name, Event.LOSS: Cause.unexplained_loss.name}
+    causes = {Event.FOUND: Cause.misplacement.name} | {event: cause.name for event, cause in CAUSES.items()}
     document = documents(design, events, orders)
     of_line = pa.array(np.where(events.line >= 0, events.line, 0), mask=events.line < 0)
     return {
@@ -66,6 +75,7 @@ def movement_columns(design: Design, clock: Clock, reality: Reality, orders: Ord
         "quantity": quantities(events.quantity, design.items.scale[item]),
         "from_id": origin,
         "to_id": destination,
+        "lot": lot_texts(design.network, events.lot),
         "condition": left,
         "to_condition": entered,
         "document": where(unseen, None, document),
@@ -92,11 +102,9 @@ def fault_columns(
 ) -> dict[str, pa.Array]:
     """The labels: `units` is what the fault makes the record show too much (negative: too little), from `start` until
     `end`, the day the books were put right (null: still wrong at the end of the world)."""
-    vanished = [_vanished(counts, cause) for counts in (reality.counts, reality.undiscovered) for cause in
-                (Cause.theft, Cause.unexplained_loss)]  # fmt: skip
     posted = np.stack([faults.cause, events.row[faults.event], events.day[faults.event], faults.corrected_day,
                        error_units(events, faults), faults.system, faults.event])  # fmt: skip
-    table = np.concatenate([*vanished, posted], axis=1)
+    table = np.concatenate([_vanished(reality.vanished), posted], axis=1)
     cause, row, start, end, units, system, event = table[:, np.lexsort((table[0], table[1], table[2]))]
     scale = design.items.scale[design.item[row]]
     value = units * design.items.atom_cost[design.item[row]]
@@ -114,9 +122,13 @@ def fault_columns(
     }
 
 
-def _vanished(counts: Counts, cause: Cause) -> Ints:
-    amount, since = (counts.stolen, counts.stolen_since) if cause == Cause.theft else (counts.lost, counts.lost_since)
-    at = np.flatnonzero(amount > 0)
-    none = np.full(len(at), -1)
-    return np.stack([np.full(len(at), int(cause)), counts.row[at], since[at], counts.corrected_day[at], amount[at],
-                     none, none])  # fmt: skip
+def _vanished(gone: Vanished) -> Ints:
+    """One label for all that vanished from an item-location by one cause until it came to light."""
+    keys, first = np.unique(np.stack([gone.kind, gone.row, gone.end]), axis=1, return_inverse=True)
+    kind, row, end = keys
+    units = np.bincount(first.reshape(-1), gone.quantity, len(row)).astype(np.int64)
+    since = np.full(len(row), NEVER)
+    np.minimum.at(since, first.reshape(-1), gone.since)
+    cause = np.array([int(CAUSES.get(event, -1)) for event in Event])[kind]
+    none = np.full(len(row), -1)
+    return np.stack([cause, row, since, end, units, none, none])
