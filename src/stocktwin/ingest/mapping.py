@@ -280,7 +280,8 @@ def _clocks(name: str, rows: int, context: Context, done: Mapping[str, _Cells]) 
         return Clocks([source.timezone], np.zeros(rows, np.int64), {})
     places = {place: done[place].parsed.values for place in PLACES if place in done}
     known = context.location_timezones
-    return clocks(name, rows, source.twin_timezone, places, known, context.knows_locations)
+    kinds = done["kind"].parsed.values if "kind" in done else None
+    return clocks(name, rows, source.twin_timezone, places, known, context.knows_locations, kinds)
 
 
 def _wait(done: dict[str, _Cells], clock: Clocks, naive: npt.NDArray[np.bool_]) -> None:

@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from stocktwin.domain.identity import TRANSIT_SEPARATOR, VIRTUAL_LOCATIONS
 from stocktwin.ingest.chunk import each_distinct
@@ -19,6 +20,8 @@ from stocktwin.ingest.chunk import each_distinct
 PLACES: Final = ("location_id", "from_id", "to_id", "origin_id", "destination_id")
 ARRIVALS: Final = ("arrived_at", "received_at")
 """Instants that are local to where the goods arrive."""
+ARRIVING: Final = ("receipt", "transfer_in", "return")
+"""Kinds of movement that happen, and are recorded, where the goods arrive."""
 UNKNOWN_PLACE: Final = "unknown location, whose local time this is"
 UNKNOWN: Final = -1
 
@@ -37,15 +40,17 @@ class Clocks:
 
 
 def clocks(name: str, rows: int, default: str, places: Mapping[str, pa.Array], known: Mapping[str, str],
-           complete: bool) -> Clocks:  # fmt: skip
+           complete: bool, kinds: pa.Array | None = None) -> Clocks:  # fmt: skip
     """The clock of each row for instant column `name`.
 
     `places` holds the row's locations by column, `known` the zones of locations (empty: it has none of its own).
-    The first place with a zone decides. With `complete`, `known` has every location there is, and a place that it has
-    not makes the row wait.
+    The first place with a zone decides; for movements of `ARRIVING` kinds the destination stands before the origin.
+    With `complete`, `known` has every location there is, and a place that it has not makes the row wait.
     """
     zones = [default]
     which = np.zeros(rows, np.int64)
+    arriving = None if kinds is None or name in ARRIVALS else pc.is_in(kinds, pa.array(ARRIVING)).to_numpy(False)
+    places = _exchanged(places, arriving)
     waiting: dict[str, Flags] = {}
     for place in reversed(PLACES) if name in ARRIVALS else PLACES:
         if place not in places or not (known or complete) or (which != 0).all():
@@ -56,7 +61,26 @@ def clocks(name: str, rows: int, default: str, places: Mapping[str, pa.Array], k
         which = np.where(open_yet, found, which)
         if (found[open_yet] == UNKNOWN).any():
             waiting[place] = open_yet & (found == UNKNOWN)
-    return Clocks(zones, np.where(which == UNKNOWN, 0, which), waiting)
+    return Clocks(zones, np.where(which == UNKNOWN, 0, which), _blamed(waiting, arriving))
+
+
+def _exchanged(places: Mapping[str, pa.Array], arriving: Flags | None) -> Mapping[str, pa.Array]:
+    """Origin and destination change places where goods arrive."""
+    if arriving is None or not arriving.any() or not {"from_id", "to_id"} <= set(places):
+        return places
+    here, there = places["from_id"], places["to_id"]
+    swap = pa.array(arriving)
+    return {**places, "from_id": pc.if_else(swap, there, here), "to_id": pc.if_else(swap, here, there)}
+
+
+def _blamed(waiting: dict[str, Flags], arriving: Flags | None) -> dict[str, Flags]:
+    """The rows that wait, under the columns that their places really stand in."""
+    if arriving is None or not waiting:
+        return waiting
+    none = np.zeros(len(arriving), bool)
+    here, there = (waiting.pop(place, none) for place in ("from_id", "to_id"))
+    found = {"from_id": np.where(arriving, there, here), "to_id": np.where(arriving, here, there)}
+    return {**waiting, **{place: rows for place, rows in found.items() if rows.any()}}
 
 
 def _codes(ids: pa.Array, known: Mapping[str, str], zones: list[str], complete: bool) -> pa.Array:
