@@ -165,6 +165,58 @@ def anomalies() -> list[dict[str, Any]]:
     ]
 
 
+def truth(row: dict[str, Any]) -> dict[str, Any]:
+    def fault(
+        cause: str, end: str | None, found: bool, told_as: str | None, item: str, location: str
+    ) -> dict[str, Any]:
+        return {
+            "fault_id": f"F-{cause}-{item}",
+            "cause": cause,
+            "item_id": item,
+            "location_id": location,
+            "start": "2025-11-02",
+            "end": end,
+            "system": "wms",
+            "document": "GR-<1>",
+            "from_ms": 1_762_084_800_000,
+            "to_ms": None if end is None else 1_762_344_000_000,
+            "units": 48.0,
+            "value": 2_016.0,
+            "found": found,
+            "told_as": told_as,
+        }
+
+    here = (row["item_id"], row["location_id"])
+    series = [("truth", 412.0), ("record", 460.0), ("erp", 412.0), ("wms", None)]
+    return {
+        "item_id": here[0],
+        "description": row["description"],
+        "unit": "each",
+        "unit_cost": 42.0,
+        "location_id": here[1],
+        "location_name": None,
+        "locations": ["DC-NJ", here[1]] if here[1] != "DC-NJ" else ["DC-NJ"],
+        "currency": "USD",
+        "as_of": "2025-11-30T22:15:00Z",
+        "series": [
+            {"name": name, "points": [] if last is None else [[1_761_955_200_000, last]], "last": last}
+            for name, last in series
+        ],
+        "claims": [{"at": 1_762_430_400_000, "method": "cycle_count", "system": "wms", "lot": None, "quantity": 412.0}],
+        "faults": [
+            fault("duplicate_post", None, True, "duplicate_post", *here),
+            fault("theft", None, False, None, *here),
+            fault("pack_factor", "2025-11-05", False, "record_against_count", *here),
+        ],
+        "anomalies": anomalies()[:1],
+        "anomaly_days": 90,
+        "worst": [
+            fault("duplicate_post", None, True, None, *here),
+            fault("theft", "2025-11-05", True, None, EVIL, "X"),
+        ],
+    }
+
+
 def recommendation(k: int) -> dict[str, Any]:
     kinds = [("transfer", "DC-GA", "DC-NJ"), ("safety_stock", None, None), ("advance_order", "SUP-02", "DC-IL")]
     kind, origin, destination = kinds[k]

@@ -319,6 +319,14 @@ class FakeTwin:
         found = [] if self.empty else facts.anomalies()
         return {"anomalies": found[:limit], "total": len(found)}
 
+    def has_truth(self) -> bool:
+        return not self.empty
+
+    def truth(self, item: str | None = None, location: str | None = None) -> dict[str, Any]:
+        if self.empty:
+            raise NotFoundError("truth in", "fake")
+        return facts.truth(self.rows[0] if item is None else self._find(item, location or ""))
+
     def quarantine(self, limit: int | None = None, source: str | None = None) -> dict[str, Any]:
         rows = [] if self.empty else [facts.quarantined(k) for k in range(3)]
         return {"rows": rows, "total": 0 if self.empty else 12}

@@ -71,6 +71,22 @@ def test_pages_say_what_the_twin_says(client: Any) -> None:
     assert "movements.csv:117" in text
 
 
+def test_the_truth_is_a_page_only_where_there_is_one(client: Any, client_of: Callable[[Any], Any], fakes: Any) -> None:
+    page, text = read(client, "truth")
+    assert len(page.ids) == len(set(page.ids))
+    assert page.inline == []
+    assert "+48 off" in text
+    assert "still wrong" in text
+    assert "not found" in text
+    assert "put right" not in text, "a fault that the twin noticed shows under what name"
+    assert "Record against count" in text
+    assert not re.search(r"\b(None|Undefined|nan)\b", re.sub(r"<script.*?</script>", "", text, flags=re.S))
+    assert "./truth" in read(client, "")[0].addresses
+    without = client_of(fakes.FakeTwin(empty=True))
+    assert "./truth" not in read(without, "")[0].addresses
+    assert without.get("/truth", headers=HTML).status_code == 404
+
+
 def test_rows_that_do_not_add_up_are_told(client: Any, fake: Any) -> None:
     honest = fake.status()
     fake.status = lambda: honest | {"delivered": honest["delivered"] + 5}

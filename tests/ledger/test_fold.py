@@ -324,6 +324,21 @@ def test_a_correction_is_one_more_movement(
     assert {row["event_id"]: row["corrects"] for row in history} == {"r-new": "r", "r-undo": "r", "r": None}
 
 
+def test_the_history_of_a_place_is_told_by_book_and_its_claims_apart(
+    ledger: Ledger, master: list[Delivery], deliver: Deliver, move: Make
+) -> None:
+    ours = [move("r", "receipt", 10, to_id="D1"), move("s", "sale", 3, 2, from_id="D1")]
+    theirs = move("w", "receipt", 12, 1, to_id="D1", system="wms")
+    seen = {"event_id": "c", "event_time": theirs["event_time"], "method": "cycle_count", "item_id": "I",
+            "location_id": "D1", "quantity": 9, "system": "wms"}  # fmt: skip
+    ledger.append([*master, deliver("movements", *ours, theirs), deliver("observations", seen)])
+    on_hand = {book: ledger.movements_of("I", "D1", book=book).column("on_hand").to_pylist() for book in ("erp", "wms")}
+    assert on_hand == {"erp": [7, 10], "wms": [12]}
+    assert ledger.claims_of("I", "D1").to_pylist() == [
+        {"event_time": theirs["event_time"], "method": "cycle_count", "system": "wms", "lot": None, "quantity": 9}
+    ]
+
+
 # ---- transit, in any order
 
 

@@ -5,28 +5,15 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from stocktwin.app.bootstrap import FOLDERS
 from stocktwin.app.settings import FILE
+from stocktwin.app.worlds import build_world
 from stocktwin.domain.errors import UsageError
 from stocktwin.domain.ports import Progress
 
 STAMP = ".complete"
 """Written when the demo is whole; a folder without it was interrupted and is built again."""
 VERSION = "1"
-
-
-def build_world(folder: Path, profile: str, days: int, seed: int, progress: Progress) -> dict[str, Any]:
-    """Writes a world into an empty folder; UsageError when something is already there."""
-    from stocktwin.world.build import build
-
-    if folder.exists() and any(folder.iterdir()):
-        raise UsageError(f"{folder} is not empty")
-    build(folder, profile=profile, days=days, seed=seed, progress=progress)
-    for name in FOLDERS:
-        (folder / name).mkdir(parents=True, exist_ok=True)
-    return {"world": str(folder), "profile": profile, "days": days, "seed": seed}
 
 
 def build_demo(folder: Path, *, fresh: bool, say: Callable[[str], None], progress: Progress) -> None:

@@ -331,6 +331,18 @@ class TwinService:
             self.ledger, self.settings, model, self.grid_columns_of(model), self._adviser, item, location, movements
         )
 
+    def has_truth(self) -> bool:
+        """Whether a world's truth lies beside the twin, so that `truth` has an answer."""
+        from stocktwin.app.answers.truth import has_truth
+
+        return has_truth(self.settings)
+
+    def truth(self, item: str | None = None, location: str | None = None) -> dict[str, Any]:
+        """Truth, record and books of an item-location over time, with labelled faults and what was found of them."""
+        from stocktwin.app.answers.truth import truth
+
+        return truth(self.ledger, self.settings, self.model, self._adviser, item, location)
+
     def item(self, item: str) -> dict[str, Any]:
         """An item with its rows at all locations."""
         model = self.model

@@ -43,7 +43,7 @@ def balances(
 
     NotFoundError names an item, location or system that the twin does not know.
     """
-    system = None if book is None else _book(con, book)
+    system = None if book is None else book_code(con, book)
     item = None if item_id is None else code_of(con, "item", "item_id", item_id)
     place = None if location_id is None else code_of(con, "place", "place_id", location_id, "location")
     view = make_view(con, at=at, known_at=known_at, system=system, item=item)
@@ -59,7 +59,7 @@ def code_of(con: duckdb.DuckDBPyConnection, table: str, column: str, name: str, 
     return code
 
 
-def _book(con: duckdb.DuckDBPyConnection, name: str) -> int:
+def book_code(con: duckdb.DuckDBPyConnection, name: str) -> int:
     """The code of a system; −1 (an empty book) for one that delivered something, but no event."""
     found = con.execute("SELECT code FROM system WHERE name = ?", [name]).fetchall()
     if not found and not con.execute("SELECT 1 FROM tally WHERE system = ? LIMIT 1", [name]).fetchall():

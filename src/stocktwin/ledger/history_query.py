@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stocktwin.domain.calendar import MICROSECONDS_PER_DAY
-from stocktwin.ledger.balances import code_of
+from stocktwin.ledger.balances import book_code, code_of
 from stocktwin.ledger.books import legs_sql, make_view, member_sql
 
 if TYPE_CHECKING:
@@ -20,8 +20,10 @@ def movements_of(
     *,
     limit: int | None = None,
     before: int | None = None,
+    book: str | None = None,
 ) -> pa.Table:
-    """Postings of the record onto an item at a place, newest first; only those before event time `before`.
+    """Postings onto an item at a place, on the record or in the book of a system, newest first; only those before event
+    time `before`.
 
     `event_time, known_at, recorded_at, system, source, file, event_id, kind, quantity` (signed, atomic), `on_hand`
     (running unrestricted balance of ours after it), `counterpart, lot, condition, owner, document, order_id, line,
@@ -29,7 +31,7 @@ def movements_of(
     """
     item = code_of(con, "item", "item_id", item_id)
     place = code_of(con, "place", "place_id", location_id, "location")
-    view = make_view(con, item=item)
+    view = make_view(con, item=item, system=None if book is None else book_code(con, book))
     free = "condition = 'unrestricted' AND l.owner IS NULL"
     bound = "" if before is None else f"WHERE l.event_time < {int(before)}"
     cut = "" if limit is None else f"LIMIT {int(limit)}"
@@ -54,3 +56,13 @@ def recent_transfers(con: duckdb.DuckDBPyConnection, as_of: int, days: int) -> p
     return con.sql(f"""SELECT DISTINCT item_id, f.place_id AS from_id, t.place_id AS to_id FROM ({member}) m
         JOIN item i ON i.code = m.item JOIN place f ON f.code = m.from_place JOIN place t ON t.code = m.to_place
         WHERE kind IN ('transfer_out', 'transfer_in') AND event_time > {since} ORDER BY ALL""").to_arrow_table()
+
+
+def claims_of(con: duckdb.DuckDBPyConnection, item_id: str, location_id: str) -> pa.Table:
+    """What was seen or stated of an item at a place, oldest first: `event_time, method, system, lot, quantity`
+    (atomic)."""
+    item = code_of(con, "item", "item_id", item_id)
+    place = code_of(con, "place", "place_id", location_id, "location")
+    return con.sql(f"""SELECT event_time, method, s.name AS system, lot, quantity FROM fact_observations o
+        JOIN system s ON s.code = o.system WHERE item = {item} AND location_place = {place}
+        ORDER BY event_time, method, s.name, lot""").to_arrow_table()

@@ -322,11 +322,10 @@ class Ledger:
             head = self.head
             if self._cached is None or self._cached[0] != (head, currency):
                 con = self._projection.cursor()
-                as_of = status_query.as_of(con)
                 made = snapshot(
                     con,
                     currency=currency,
-                    as_of=self._clock.now() if as_of is None else as_of,
+                    as_of=status_query.clock(con, self._clock.now()),
                     timezone=self.rules().timezone,
                     state_hash=self.state_hash,
                     head=head,
@@ -340,22 +339,23 @@ class Ledger:
         from stocktwin.ledger.evidence_query import evidence
 
         con = self._projection.cursor()
-        as_of = status_query.as_of(con)
-        return evidence(con, self._clock.now() if as_of is None else as_of, days)
+        return evidence(con, status_query.clock(con, self._clock.now()), days)
 
     @healing
-    def movements_of(
-        self, item_id: str, location_id: str, *, limit: int | None = None, before: int | None = None
-    ) -> pa.Table:
-        """What happened to an item at a place, newest first, with the running balance (`history_query`)."""
-        return history_query.movements_of(self._projection.cursor(), item_id, location_id, limit=limit, before=before)
+    def movements_of(self, item_id: str, location_id: str, /, **bounds: Any) -> pa.Table:
+        """What happened to an item at a place, newest first, with the running balance: `history_query.movements_of`."""
+        return history_query.movements_of(self._projection.cursor(), item_id, location_id, **bounds)
+
+    @healing
+    def claims_of(self, item_id: str, location_id: str) -> pa.Table:
+        """What was seen or stated of an item at a place, oldest first: `history_query.claims_of`."""
+        return history_query.claims_of(self._projection.cursor(), item_id, location_id)
 
     @healing
     def recent_transfers(self, days: int) -> pa.Table:
         """`item_id, from_id, to_id` of transfers on the record in the last days before the twin's clock."""
         con = self._projection.cursor()
-        as_of = status_query.as_of(con)
-        return history_query.recent_transfers(con, self._clock.now() if as_of is None else as_of, days)
+        return history_query.recent_transfers(con, status_query.clock(con, self._clock.now()), days)
 
     @healing
     def current(self, table: str) -> pa.Table:

@@ -66,6 +66,12 @@ def as_of(con: duckdb.DuckDBPyConnection) -> int | None:
     return _latest(con, promised) if latest is None else latest
 
 
+def clock(con: duckdb.DuckDBPyConnection, now: int) -> int:
+    """The twin's clock; `now` while there are no facts."""
+    told = as_of(con)
+    return now if told is None else told
+
+
 def _latest(con: duckdb.DuckDBPyConnection, columns: list[tuple[str, str]]) -> int | None:
     told = (f"SELECT max({name}) FROM fact_{table} JOIN batch USING (seq) WHERE {name} <= record_time"
             for table, name in columns)  # fmt: skip

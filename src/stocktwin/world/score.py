@@ -57,20 +57,15 @@ class Truth:
         return sorted(int(day) for day in pc.unique(column.cast(pa.int32())).to_pylist())
 
     @cached_property
+    def _labels(self) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = self._read("faults").to_pylist()
+        return rows
+
+    @cached_property
     def faults(self) -> list[Fault]:
         """The labels, times in µs: the instants `started_at` and `ended_at` where the label has them, else its days, of
         which the noon UTC starts a fault and the end ends it."""
-        rows = self._read("faults").to_pylist()
-        return [
-            Fault(
-                row["cause"],
-                row["item_id"],
-                row["location_id"],
-                _instant(row.get("started_at") or row["start"], DAY // 2),
-                FOREVER if row["end"] is None else _instant(row.get("ended_at") or row["end"], DAY),
-            )
-            for row in rows
-        ]
+        return [_fault(row) for row in self._labels]
 
     @cached_property
     def arrivals(self) -> dict[tuple[str, str], int]:
@@ -90,9 +85,16 @@ class Truth:
         return self._read("demand", columns=["date", "item_id", "location_id", "asked"])
 
     def faults_at(self, item_id: str, location_id: str) -> list[dict[str, Any]]:
-        """The labels of one item-location, as they stand in the folder."""
-        rows = self._read("faults").to_pylist()
-        return [r for r in rows if r["item_id"] in (None, item_id) and r["location_id"] in (None, location_id)]
+        """The labels of one item-location: `cause`, `start`, `end`, `from_ms`, `to_ms` (null: still wrong), `units`,
+        `value`, `system`, `document` and `span` (the `Fault`), oldest first."""
+        here = [r for r in self._labels if r["item_id"] in (None, item_id) and r["location_id"] in (None, location_id)]
+        return sorted((_label(row) for row in here), key=lambda label: int(label["from_ms"]))
+
+    def worst(self, limit: int) -> list[dict[str, Any]]:
+        """The costliest labels of single item-locations."""
+        mine = [_label(row) for row in self._labels if row["item_id"] and row["location_id"] and row["value"]]
+        mine.sort(key=lambda label: (-abs(label["value"]), label["fault_id"]))
+        return [{name: value for name, value in label.items() if name != "span"} for label in mine[:limit]]
 
     def on_hand(self, item_id: str, location_id: str) -> pa.Table:
         """`event_time` (µs), `quantity`: unrestricted stock of an item-location after each thing that truly happened
@@ -122,6 +124,25 @@ def effect(movement: Mapping[str, Any], location_id: str) -> Any:
     if movement["to_id"] == location_id and movement["kind"] != "transfer_out" and entered in (None, UNRESTRICTED):
         change += movement["quantity"]
     return change
+
+
+def _fault(row: Mapping[str, Any]) -> Fault:
+    start = _instant(row.get("started_at") or row["start"], DAY // 2)
+    end = FOREVER if row["end"] is None else _instant(row.get("ended_at") or row["end"], DAY)
+    return Fault(row["cause"], row["item_id"], row["location_id"], start, end)
+
+
+def _label(row: Mapping[str, Any]) -> dict[str, Any]:
+    fault = _fault(row)
+    names = ("fault_id", "cause", "item_id", "location_id", "start", "end", "system", "document")
+    return {
+        **{name: row.get(name) for name in names},
+        "from_ms": fault.start // 1000,
+        "to_ms": None if fault.end == FOREVER else fault.end // 1000,
+        "units": None if row["units"] is None else float(row["units"]),
+        "value": row["value"],
+        "span": fault,
+    }
 
 
 def _instant(value: Any, within: int) -> int:

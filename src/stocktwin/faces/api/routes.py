@@ -136,6 +136,10 @@ def _add_questions(router: APIRouter, twin: TwinService) -> None:
     def accuracy(horizon: Horizon = 28) -> JSONResponse:
         return JSONResponse(twin.accuracy(horizon=horizon))
 
+    @router.get("/truth", tags=["world"], summary="Truth, record and books side by side (twins of a world only)")
+    def truth(item: OptionalId = None, location: OptionalId = None) -> JSONResponse:
+        return JSONResponse(twin.truth(item=item or None, location=location or None))
+
     @router.get("/scenarios", tags=["simulation"], summary="The library and the twin's own scenarios")
     def scenarios() -> JSONResponse:
         return JSONResponse(twin.scenarios())

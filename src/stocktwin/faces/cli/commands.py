@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from stocktwin.domain.errors import CheckFailed, UsageError
-from stocktwin.faces.cli import render
+from stocktwin.faces.cli import render, worlds
 from stocktwin.faces.cli.session import Session
 
 session = click.make_pass_decorator(Session)
@@ -254,22 +254,8 @@ def demo(run: Session, folder: str, port: int, fresh: bool, build_only: bool) ->
         _serve(run, "127.0.0.1", port)
 
 
-@cli.group()
-def world() -> None:
-    """The reference world: a hidden truth that emits the feeds of its systems."""
-
-
-@world.command("build")
-@click.argument("folder")
-@click.option("--profile", type=click.Choice(["small"]), default="small", show_default=True, help="How large.")
-@click.option("--days", type=click.IntRange(30, 3650), default=365, show_default=True, help="How long.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same world.")
-@session
-def world_build(run: Session, folder: str, profile: str, days: int, seed: int) -> None:
-    """Write a world's feeds, its hidden truth and the twin.toml that reads them into FOLDER."""
-    from stocktwin.app.demo import build_world
-
-    run.show(build_world(run.path(folder), profile, days, seed, run.progress()), render.world)
+cli.add_command(worlds.world)
+cli.add_command(worlds.score)
 
 
 def _serve(run: Session, host: str, port: int) -> None:

@@ -21,8 +21,8 @@ from stocktwin.faces.cli.session import Serve, Session
 if TYPE_CHECKING:
     from stocktwin.app.usecases import TwinService
 
-LOCAL_COMMANDS = ("new", "demo", "serve", "world")
-"""Commands that make or own a twin; every other one is forwarded to a running owner."""
+LOCAL_COMMANDS = ("new", "demo", "serve", "world", "score")
+"""Commands that make or own a twin, or stand beside it; every other one is forwarded to a running owner."""
 
 
 def main(argv: list[str], serve: Serve | None = None, output: Output | None = None) -> int:

@@ -251,8 +251,3 @@ def decisions(answer: Answer) -> str:
 def export(answer: Answer) -> str:
     """Files written."""
     return table(answer["files"], ("file", "rows"))
-
-
-def world(answer: Answer) -> str:
-    """A new world."""
-    return f"Built a {answer['profile']} world of {answer['days']} days in {answer['world']}"

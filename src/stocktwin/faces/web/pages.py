@@ -29,6 +29,7 @@ RECOMMENDATIONS = 20
 MOVEMENTS = 100
 
 Id = Annotated[str, Query(min_length=1, max_length=500)]
+OptionalId = Annotated[str | None, Query(max_length=500)]
 Rows = Annotated[int, Query(ge=1, le=10_000_000)]
 
 
@@ -41,6 +42,7 @@ def add_pages(app: FastAPI, twin: TwinService) -> None:
     _add_scenarios(router, twin, render)
     _add_recommendations(router, twin, render)
     _add_data(router, twin, render)
+    _add_truth(router, twin, render)
     _add_reference(router, app, render)
     app.include_router(router)
     add_error_pages(app, render)
@@ -136,6 +138,12 @@ def _add_data(router: APIRouter, twin: TwinService, render: Renderer) -> None:
     @router.get("/fragments/laws")
     def laws(request: Request) -> HTMLResponse:
         return render(request, "fragments/laws.html", twin.verify)
+
+
+def _add_truth(router: APIRouter, twin: TwinService, render: Renderer) -> None:
+    @router.get("/truth")
+    def truth(request: Request, item: OptionalId = None, location: OptionalId = None) -> HTMLResponse:
+        return render(request, "truth.html", lambda: {"t": twin.truth(item=item or None, location=location or None)})
 
 
 def _add_reference(router: APIRouter, app: FastAPI, render: Renderer) -> None:

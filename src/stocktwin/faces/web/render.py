@@ -58,6 +58,7 @@ class Renderer:
             root=root,
             assets=f"{root}{self._assets}",
             version=version,
+            has_truth=self._twin.has_truth(),
             item_location_url=lambda item, location: item_location_url(root, item, location),
             item_url=lambda item: item_url(root, item),
         )

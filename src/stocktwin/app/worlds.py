@@ -1,0 +1,63 @@
+"""Reference worlds: made, lived on, copied. The only place besides scoring and playing that knows `stocktwin.world`."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from stocktwin.app.bootstrap import FOLDERS
+from stocktwin.domain.errors import UsageError
+from stocktwin.domain.ports import Progress, silent
+
+
+def build_world(
+    folder: Path,
+    profile: str,
+    days: int,
+    seed: int,
+    progress: Progress = silent,
+    *,
+    rates: Path | None = None,
+    events: Path | None = None,
+    processes: int | None = None,
+) -> dict[str, Any]:
+    """Writes a world into an empty folder; UsageError when something is already there or rates or events make no
+    sense."""
+    from stocktwin.world.build import build
+
+    if folder.exists() and any(folder.iterdir()):
+        raise UsageError(f"{folder} is not empty")
+    files: dict[str, Any] = {name: path for name, path in (("rates", rates), ("events", events)) if path is not None}
+    built = build(folder, profile=profile, days=days, seed=seed, processes=processes, progress=progress, **files)
+    _complete(folder)
+    return {"world": str(folder), "profile": profile, "days": days, "seed": seed, "rows": dict(built.rows)}
+
+
+def step_world(
+    folder: Path, days: int, decisions: Path | None, progress: Progress = silent, *, processes: int | None = None
+) -> dict[str, Any]:
+    """Lets a world live on, with decisions from a file or folder; NotFoundError where there is no world."""
+    from stocktwin.world.advance import advance
+
+    built = advance(folder, days=days, decisions=decisions, processes=processes, progress=progress)
+    return {"world": str(folder), "days": days, "rows": dict(built.rows)}
+
+
+def fork_world(folder: Path, copy: Path, at: str | None, progress: Progress = silent) -> dict[str, Any]:
+    """Makes a copy of a world, back at the evening of a day where `at` (ISO 8601) names one."""
+    from stocktwin.world.advance import fork
+
+    try:
+        day = None if at is None else date.fromisoformat(at)
+    except ValueError:
+        raise UsageError(f"--at: not a date: {at!r}") from None
+    built = fork(folder, copy, at=day, progress=progress)
+    _complete(copy)
+    return {"world": str(copy), "from": str(folder), "at": at, "rows": dict(built.rows)}
+
+
+def _complete(folder: Path) -> None:
+    """The folders that every twin has."""
+    for name in FOLDERS:
+        (folder / name).mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,65 @@
+"""Answers about reference worlds as text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from stocktwin.faces.cli.render import cell, table
+
+Answer = Mapping[str, Any]
+
+
+def built(answer: Answer) -> str:
+    """A new world."""
+    return (
+        f"Built a {answer['profile']} world of {answer['days']} days in {answer['world']} ({_told(answer)}).\n"
+        f"Next: `stocktwin --twin {answer['world']} ingest`, then `stocktwin score {answer['world']}`."
+    )
+
+
+def stepped(answer: Answer) -> str:
+    """A world that lived on."""
+    return f"{answer['world']} lived {answer['days']} days more ({_told(answer)}); `ingest` takes in what is new."
+
+
+def forked(answer: Answer) -> str:
+    """A copy of a world."""
+    when = f" on the evening of {answer['at']}" if answer["at"] else ""
+    return f"{answer['world']} is {answer['from']}{when} ({_told(answer)})."
+
+
+def _told(answer: Answer) -> str:
+    return f"{sum(n for name, n in answer['rows'].items() if name.startswith('feeds/')):,} rows told"
+
+
+def scored(answer: Answer) -> str:
+    """The figures, layer by layer."""
+    period = answer["scored"]
+    parts = [f"{period['first_day']} to {period['last_day']}, asked each night"]
+    if "record" in answer:
+        names = ("mae", "wape", "exact", "value", "answered")
+        rows = [{"book": "record", **answer["record"]}, *({"book": k, **v} for k, v in answer["books"].items())]
+        parts.append("On hand against the truth\n" + table(rows, ("book", *names)))
+    if "causes" in answer:
+        rows = [{"cause": name, **figures} for name, figures in answer["causes"].items()]
+        parts.append("Faults found\n" + table(rows, ("cause", "precision", "recall", "median_hours", "p90_hours")))
+        found = answer["cases"]
+        parts.append(
+            f"{found['noticed']:,} of {found['faults']:,} faults noticed under any name; {found['told']:,} new cases, "
+            f"{found['right']:,} with the right cause, {found['false']:,} about nothing: "
+            f"{cell(answer['false_cases_per_1000_month'])} false cases a month per 1,000 item-locations"
+        )
+    if "arrivals" in answer:
+        found = answer["arrivals"]
+        parts.append(
+            f"Arrival windows: {_percent(found['coverage_80'])} inside the 80 % window, "
+            f"pinball loss {cell(found['pinball_days'])} days ({found['lines']:,} windows)"
+        )
+    if "demand" in answer:
+        parts.append(f"Demand: weighted quantile loss {cell(answer['demand']['weighted_quantile_loss'])}")
+    return "\n\n".join(parts)
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.1f} %"

@@ -1,0 +1,96 @@
+"""Commands about reference worlds: they stand beside the twin, so none of them is forwarded to a twin's owner."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from stocktwin.faces.cli import render_worlds as render
+from stocktwin.faces.cli.session import Session
+
+session = click.make_pass_decorator(Session)
+PROFILES = ("small", "medium", "national")
+PROCESSES = click.option("--processes", type=click.IntRange(1, 256), help="Work in so many (default: one a core).")
+
+
+@click.group()
+def world() -> None:
+    """The reference world: a hidden truth that emits the feeds of its systems."""
+
+
+@world.command("build")
+@click.argument("folder")
+@click.option("--profile", type=click.Choice(PROFILES), default="small", show_default=True, help="How large.")
+@click.option("--days", type=click.IntRange(1, 3650), default=365, show_default=True, help="How long.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same world.")
+@click.option("--faults", metavar="FILE", help="How often things go wrong (TOML; docs/world.md lists the rates).")
+@click.option("--events", metavar="FILE", help="Disruptions that happen, in the words of scenarios (TOML).")
+@PROCESSES
+@session
+def world_build(
+    run: Session,
+    folder: str,
+    profile: str,
+    days: int,
+    seed: int,
+    faults: str | None,
+    events: str | None,
+    processes: int | None,
+) -> None:
+    """Write a world's feeds, its hidden truth and the twin.toml that reads them into FOLDER."""
+    from stocktwin.app.worlds import build_world
+
+    answer = build_world(
+        run.path(folder),
+        profile,
+        days,
+        seed,
+        run.progress(),
+        rates=_given(run, faults),
+        events=_given(run, events),
+        processes=processes,
+    )
+    run.show(answer, render.built)
+
+
+def _given(run: Session, path: str | None) -> Path | None:
+    return None if path is None else run.path(path)
+
+
+@world.command("step")
+@click.argument("folder")
+@click.option("--days", type=click.IntRange(1, 3650), required=True, help="How many days longer.")
+@click.option("--decisions", metavar="FILE", help="Orders and policies to carry out, as exchange tables.")
+@PROCESSES
+@session
+def world_step(run: Session, folder: str, days: int, decisions: str | None, processes: int | None) -> None:
+    """Let the world in FOLDER live on, and write what its systems tell of it beside what they told before."""
+    from stocktwin.app.worlds import step_world
+
+    path = _given(run, decisions)
+    run.show(step_world(run.path(folder), days, path, run.progress(), processes=processes), render.stepped)
+
+
+@world.command("fork")
+@click.argument("folder")
+@click.argument("new")
+@click.option("--at", metavar="DATE", help="As it was on the evening of this day (default: its last).")
+@session
+def world_fork(run: Session, folder: str, new: str, at: str | None) -> None:
+    """Make NEW a copy of the world in FOLDER: it will live through the same, whatever is decided in it later."""
+    from stocktwin.app.worlds import fork_world
+
+    run.show(fork_world(run.path(folder), run.path(new), at, run.progress()), render.forked)
+
+
+@click.command()
+@click.argument("folder")
+@click.option("--days", type=click.IntRange(1, 3650), default=90, show_default=True, help="Of the last so many days.")
+@session
+def score(run: Session, folder: str, days: int) -> None:
+    """Hold the twin of a world's FOLDER against the truth: its feeds are replayed night by night, and what the twin
+    says each night is compared with what was so (docs/scoring.md defines every figure)."""
+    from stocktwin.app.scoring import score_world
+
+    run.show(score_world(run.path(folder), days=days, progress=run.progress()), render.scored)
