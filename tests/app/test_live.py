@@ -71,3 +71,12 @@ def test_a_file_nobody_can_read_is_reported_and_put_aside(tmp_path: Path) -> Non
     assert until(lambda: bool(list((tmp_path / "inbox" / REFUSED).glob("*-odd.csv"))))
     inbox.stop()
     assert said == ["inbox: odd.csv: no such table"]
+
+
+def test_folders_of_the_inbox_are_those_of_sources(tmp_path: Path) -> None:
+    inbox = Inbox(tmp_path, lambda path: None, print)
+    for name in ("wms", TAKEN, REFUSED, ".taking-1"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "movements.csv").write_text("a")
+    assert inbox.settled(0.0) == []
+    assert inbox.settled(1.0) == [tmp_path / "wms" / "movements.csv"]

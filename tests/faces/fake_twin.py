@@ -351,7 +351,7 @@ class FakeTwin:
         laws = [{"law": "conservation", "ok": True, "detail": "residual 0 over 118,204 movements"}]
         return {"ok": True, "laws": laws, "state_hash": "0f" * 16, "conservation_residual": 0}
 
-    def post_facts(self, lines: bytes | str, table: str | None = None) -> dict[str, Any]:
+    def post_facts(self, lines: bytes | str, table: str | None = None, source: str = "") -> dict[str, Any]:
         text = lines.decode() if isinstance(lines, bytes) else lines
         taken = [json.loads(line) for line in text.splitlines() if line.strip()]
         for fact in taken:

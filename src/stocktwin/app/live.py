@@ -44,7 +44,8 @@ class Changes:
 
 class Inbox:
     """Watches a folder: each file that has settled is taken in, then moved to `taken/`, or to `refused/` when it
-    could not be read at all (a crash in between only makes duplicates, which have no effect)."""
+    could not be read at all (a crash in between only makes duplicates, which have no effect). Folders in it are named
+    after sources."""
 
     def __init__(self, folder: Path, take: Callable[[Path], None], report: Callable[[str], None]) -> None:
         self._folder, self._take, self._report = folder, take, report
@@ -71,7 +72,7 @@ class Inbox:
     def settled(self, now: float) -> list[Path]:
         """Files whose size and time have not changed for a moment, oldest name first."""
         ready = []
-        for path in sorted(self._folder.iterdir()):
+        for path in self._files():
             if path.suffix not in SUFFIXES or path.name.startswith(".") or not path.is_file():
                 continue
             state = path.stat()
@@ -81,6 +82,13 @@ class Inbox:
             elif now - since >= SETTLED_SECONDS:
                 ready.append(path)
         return ready
+
+    def _files(self) -> list[Path]:
+        """What lies in the inbox, and in the folders of its sources."""
+        here = sorted(self._folder.iterdir())
+        folders = [path for path in here if path.is_dir() and path.name not in (TAKEN, REFUSED)]
+        inside = [path for folder in folders if not folder.name.startswith(".") for path in sorted(folder.iterdir())]
+        return [*here, *inside]
 
     def _take_one(self, path: Path) -> None:
         target = TAKEN

@@ -164,13 +164,16 @@ def take_folder(
 
 
 def take_file(ledger: Ledger, settings: Settings, path: Path, intake: Intake) -> None:
-    """Reads one file: JSON lines named after their table, or whatever a folder may hold."""
+    """Reads one file of the inbox: JSON lines named after their table, or whatever a folder may hold. A file in a
+    folder named after a source is that source's."""
+    named = path.parent.name if path.parent.name in settings.sources else None
     if path.suffix == ".jsonl":
-        take_lines(ledger, settings, path.read_bytes(), _table_of(path.stem), DEFAULT_SOURCE, intake, file=path.name)
+        lines, table = path.read_bytes(), _table_of(path.stem)
+        take_lines(ledger, settings, lines, table, named or DEFAULT_SOURCE, intake, file=path.name)
         return
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".taking-") as folder:
         (Path(folder) / path.name).symlink_to(path.resolve())
-        source = choose_source(settings, Path(folder), None)
+        source = choose_source(settings, Path(folder), named)
         take_folder(ledger, settings, source, Path(folder), intake, silent, whole=False)
 
 
@@ -183,9 +186,11 @@ def take_lines(
     intake: Intake,
     file: str = "facts",
 ) -> None:
-    """Reads JSON lines: rows of one table, or each naming its own."""
+    """Reads JSON lines: rows of one table, or each naming its own. NotFoundError names an unknown table or source."""
     from stocktwin.ingest.rows import read_json_lines
 
+    if source not in settings.sources and source != DEFAULT_SOURCE:
+        raise NotFoundError("source", source)
     if table is not None and table not in TABLES:
         raise NotFoundError("exchange table", table)
     spec = source_spec(settings, source)

@@ -198,9 +198,10 @@ def _add_facts(router: APIRouter, twin: TwinService) -> None:
     async def facts(
         request: Request,
         table: Annotated[str | None, Query(max_length=60, description="the table of lines that name none")] = None,
+        source: Annotated[str, Query(max_length=200, description="whose words the lines are in")] = "exchange",
     ) -> JSONResponse:
         body = await read_body(request, MAX_FACTS_BYTES)
-        return JSONResponse(await to_thread.run_sync(lambda: twin.post_facts(body, table=table)))
+        return JSONResponse(await to_thread.run_sync(lambda: twin.post_facts(body, table=table, source=source)))
 
 
 async def read_body(request: Request, limit: int) -> bytes:

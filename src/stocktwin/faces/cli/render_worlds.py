@@ -29,6 +29,15 @@ def forked(answer: Answer) -> str:
     return f"{answer['world']} is {answer['from']}{when} ({_told(answer)})."
 
 
+def played(answer: Answer) -> str:
+    """How far a film came."""
+    rows = ", ".join(f"{count:,} of {source}" for source, count in answer["rows"].items()) or "nothing"
+    head = f"Played until {answer['played_until']} onto {answer['twin']}: {rows}."
+    if answer["played_until"] == answer["ends"]:
+        return f"{head} The film is over."
+    return f"{head} It ends on {answer['ends']}; the same command goes on."
+
+
 def _told(answer: Answer) -> str:
     return f"{sum(n for name, n in answer['rows'].items() if name.startswith('feeds/')):,} rows told"
 

@@ -84,6 +84,30 @@ def world_fork(run: Session, folder: str, new: str, at: str | None) -> None:
     run.show(fork_world(run.path(folder), run.path(new), at, run.progress()), render.forked)
 
 
+@world.command("play")
+@click.argument("folder")
+@click.option("--speed", type=click.FloatRange(1), default=600.0, show_default=True, help="Its seconds in one of ours.")
+@click.option("--from", "since", metavar="TIME", help="Where it begins (default: seven days before its end).")
+@click.option("--days", type=click.IntRange(1, 3650), help="How long (default: to the end).")
+@click.option("--url", default="http://127.0.0.1:8737/", show_default=True, help="Server of the twin FOLDER/live.")
+@session
+def world_play(run: Session, folder: str, speed: float, since: str | None, days: int | None, url: str) -> None:
+    """Play the feeds of the world in FOLDER live onto the twin FOLDER/live: rows into the ERP's database, files into
+    the inbox, facts over REST. Ctrl-C stops; the next call goes on where it was."""
+    from stocktwin.app.playing import play_world
+
+    answer = play_world(
+        run.path(folder),
+        speed=speed,
+        since=since,
+        days=days,
+        url=url.rstrip("/") + "/",
+        say=run.note,
+        progress=run.progress(),
+    )
+    run.show(answer, render.played)
+
+
 @click.command()
 @click.argument("folder")
 @click.option("--days", type=click.IntRange(1, 3650), default=90, show_default=True, help="Of the last so many days.")
