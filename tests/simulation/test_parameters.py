@@ -58,3 +58,10 @@ def test_an_open_line_takes_the_lead_time_its_item_is_sourced_with(tmp_path: Pat
     x, y = (made.lead_mean[made.place_of(int(row))] for row in made.rows)
     assert (x, y) == (9, 5)
     assert {made.lead_times[made.routes[line.route].lead].mean() for line in made.open_lines} == {9}
+
+
+def test_open_lines_that_are_not_said_to_have_left_are_told(tmp_path: Path) -> None:
+    header, *lines = FILES["orders"].splitlines()
+    shipped = [f"{header},shipped_at", f"{lines[0]},2025-06-30T10:00:00Z", *(f"{line}," for line in lines[1:])]
+    told = compiled(tmp_path, orders="\n".join(shipped) + "\n").assumptions
+    assert "2 open order lines without shipped_at: they are taken to leave their source on day 0" in told

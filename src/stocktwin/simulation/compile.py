@@ -241,6 +241,8 @@ def _open_lines(
             continue
         route = _open_route(book, order["from_id"] or "", order["to_id"], [int(ways[target]) for ways in sourced])
         ordered, left = (_age(snapshot, order[name]) for name in ("ordered_at", "shipped_at"))
+        if order["shipped_at"] is None:
+            notes["open order lines without shipped_at: they are taken to leave their source on day 0"] += 1
         lines.append(OpenLine(at, target, int(order["open_quantity"]), route, min(ordered, -1), left))
     return tuple(sorted(lines, key=lambda line: (line.place, line.line))), promised
 
