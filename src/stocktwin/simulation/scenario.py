@@ -1,6 +1,6 @@
 """Scenarios: what happens to the network (disruptions) and what its planners do differently (changes), from TOML.
 
-A scenario is an overlay on the live twin: it names what differs and nothing else. Day 0 is the twin's "now".
+A scenario is an overlay on the live twin: it names what differs and nothing else. Day 0 is the first day not yet lived.
 
 >>> outage = parse_scenario({
 ...     "name": "SUP-01 offline for three weeks",

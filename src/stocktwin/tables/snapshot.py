@@ -56,7 +56,7 @@ class Snapshot:
     row number (int32, −1 when the location keeps no stock of ours)."""
 
     as_of: int
-    """The twin's clock, UTC microseconds: day 0 of every forecast and simulation."""
+    """The twin's clock, UTC microseconds. Day 0 of every forecast and simulation is the day after its local day."""
     today: int
     """`as_of` as a local day of the twin (days since 1970-01-01): the last day of history. Forecasts start the day
     after."""
