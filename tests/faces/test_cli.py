@@ -271,6 +271,9 @@ def test_a_scenario_takes_other_parameters(ask: Run) -> None:
     few = ("--replications", "2", "--horizon", "20")
     answer = ask("simulate", "demand_surge", "--set", "factor=2", "--set", "item=A", *few)
     assert answer["scenarios"][0]["title"].endswith("(factor 2, item A)")
+    ran = answer["scenarios"][0]["parameters"]
+    assert (ran["factor"], ran["item"]) == (2, "A")
+    assert {"start_day", "days"} <= set(ran), "what was not changed ran too"
     assert answer["scenarios"][0]["difference"]["demand_units"]["mean"] > 0
     for wrong in ("days", "=3", "days=", "dayz=3", "item=none-such"):
         code, out, err = call("--twin", str(ask.root), "simulate", "demand_surge", "--set", wrong, *few)  # type: ignore[attr-defined]

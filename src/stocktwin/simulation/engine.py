@@ -129,6 +129,7 @@ def simulate(
         scenarios=tuple(outcomes[1:]),
         names=tuple(one.name for one in scenarios),
         titles=tuple(one.title for one in scenarios),
+        parameters=tuple(one.parameters for one in scenarios),
         windows=tuple(one.window for one in effects[1:]),
         first_day=compiled.first_day,
         horizon_days=days,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -188,6 +189,8 @@ class SimulationResult:
     scenarios: tuple[Outcome, ...]
     names: tuple[str, ...]
     titles: tuple[str, ...]
+    parameters: tuple[Mapping[str, Any], ...]
+    """Of each scenario, as it ran."""
     windows: tuple[tuple[int, int] | None, ...]
     first_day: int
     horizon_days: int
@@ -233,6 +236,7 @@ class SimulationResult:
         return {
             "name": self.names[at],
             "title": self.titles[at],
+            "parameters": dict(self.parameters[at]),
             "kpis": _plain(outcome.kpis()),
             "difference": _plain(outcome.difference(self.baseline)),
             "window": None if window is None else {"first_day": window[0], "end_day": window[1]},

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -144,6 +144,8 @@ class Scenario:
     replications: int | None = None
     disruptions: tuple[Disruption, ...] = ()
     changes: tuple[Change, ...] = ()
+    parameters: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    """The values its text gives, by their keys, as they were read (`adjust.py`)."""
 
     @property
     def acts(self) -> bool:
@@ -177,6 +179,7 @@ def parse_scenario(raw: Mapping[str, Any], name: str = "scenario") -> Scenario:
         replications=top.whole("replications", low=1, high=MAX_REPLICATIONS),
         disruptions=tuple(_disruption(table, start) for table in top.tables("disruption")),
         changes=tuple(_change(table) for table in top.tables("change")),
+        parameters=_plain(parameters_of(top.raw)),
     )
 
 
@@ -194,8 +197,14 @@ def describe_scenario(name_or_path: str | Path) -> dict[str, Any]:
     """Name, title, description and parameters of a scenario."""
     name, raw = _load(name_or_path)
     known = parse_scenario(raw, name)
-    parameters = {key: str(one) if isinstance(one, date) else one for key, one in parameters_of(raw).items()}
-    return {"name": name, "title": known.title, "description": known.description, "parameters": parameters}
+    told = {"name": name, "title": known.title, "description": known.description}
+    return {**told, "parameters": dict(known.parameters)}
+
+
+def _plain(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters as JSON has them; a null is none."""
+    given = {key: one for key, one in parameters.items() if one is not None}
+    return {key: str(one) if isinstance(one, date) else one for key, one in given.items()}
 
 
 def _load(name_or_path: str | Path) -> tuple[str, dict[str, Any]]:
