@@ -10,7 +10,7 @@ import pytest
 
 from stocktwin.app.bootstrap import create_twin
 from stocktwin.app.usecases import TwinService
-from stocktwin.domain.errors import ConfigError
+from stocktwin.domain.errors import ConfigError, NotFoundError
 
 MAPPED = """
 [sources.shop]
@@ -108,6 +108,15 @@ def test_a_source_counts_under_its_system_whatever_it_brings(mapped: TwinService
     write(root / "feed", items=ITEMS + "B,cheap\n", locations=PLACES, sales_1=sales)
     mapped.ingest()
     assert counts(mapped) == {"wms": (5, 3, 0, 2)}
+
+
+def test_the_quarantine_of_a_source_goes_by_its_name_or_its_system(mapped: TwinService, root: Path) -> None:
+    write(root / "feed", items=ITEMS, locations=PLACES, sales_1="nr,when,sku,qty\n2,2025-03-01T10:00,A,x\n")
+    mapped.ingest()
+    assert mapped.quarantine(source="shop")["total"] == mapped.quarantine(source="wms")["total"] == 1
+    assert mapped.quarantine(source="exchange")["total"] == 0
+    with pytest.raises(NotFoundError, match="no source called 'zz'; there are: exchange, shop, wms"):
+        mapped.quarantine(source="zz")
 
 
 def test_a_file_that_the_mapping_speaks_of_and_is_not_there(mapped: TwinService, root: Path) -> None:

@@ -199,7 +199,10 @@ def test_a_row_is_replayed_once_its_item_is_known(ask: Run, tmp_path: Path) -> N
     ("argv", "code", "said"),
     [
         (("ingest", "/no/such/folder"), 2, "/no/such/folder"),
-        (("stock", "--at", "yesterdayish"), 2, "yesterdayish"),
+        (("stock", "--at", "yesterdayish"), 2, "error: at: not an ISO 8601 date or time: 'yesterdayish'"),
+        (("stock", "--known-at", "yesterdayish"), 2, "error: known_at: not an ISO 8601 date or time: 'yesterdayish'"),
+        (("quarantine", "list", "--source", "zz"), 2, "no source called 'zz'; there are: erp, exchange"),
+        (("quarantine", "replay", "--source", "zz"), 2, "no source called 'zz'; there are: erp, exchange"),
         (("simulate", "no_such_scenario"), 2, "no_such_scenario"),
         (("approve", "no-such-id", "--by", "me"), 2, "no-such-id"),
         (("stok",), 2, "Did you mean 'stock'"),

@@ -124,9 +124,9 @@ class TwinService:
 
     def quarantine(self, source: str | None = None, limit: int | None = None) -> dict[str, Any]:
         """Rows that could not be taken, with place and reason."""
-        from stocktwin.app.answers.ledger import quarantine
+        from stocktwin.app.answers.quarantine import quarantine
 
-        return quarantine(self.ledger, source=source, limit=limit)
+        return quarantine(self.ledger, self.settings, source=source, limit=limit)
 
     def decisions(self) -> dict[str, Any]:
         """The decision log."""
@@ -190,7 +190,10 @@ class TwinService:
     def quarantine_replay(self, source: str | None = None) -> dict[str, Any]:
         """Reads quarantined rows again under the mapping as it is now."""
         from stocktwin.app.answers.intake import replay
+        from stocktwin.app.answers.quarantine import check_source
 
+        if source is not None:
+            check_source(self.ledger, self.settings, source)
         return self._intake(lambda intake: replay(self.ledger, self.settings, source, intake))
 
     def export(self, folder: Path, *, form: str = "csv") -> dict[str, Any]:

@@ -44,8 +44,8 @@ def stock(
     limit: int | None,
 ) -> dict[str, Any]:
     """On hand (unrestricted) per item, location and lot; null with a `net_change` where the opening is unknown."""
-    at_us = moment(at, timezone, "--at")
-    known_us = moment(known_at, timezone, "--known-at")
+    at_us = moment(at, timezone, "at")
+    known_us = moment(known_at, timezone, "known_at")
     table = ledger.balances(
         at=at_us, known_at=known_us, item_id=item, location_id=location, book=book, stocking_only=location is None
     )
@@ -59,14 +59,14 @@ def stock(
     }
 
 
-def moment(text: str | None, timezone: str, option: str) -> int | None:
-    """An instant a user typed; a bare date means the end of that day. UsageError names option and value."""
+def moment(text: str | None, timezone: str, parameter: str) -> int | None:
+    """An instant a user typed; a bare date means the end of that day. UsageError names parameter and value."""
     if text is None:
         return None
     try:
         return parse_instant(text, timezone, end_of_day=True)
     except ValueError as error:
-        raise UsageError(f"{option}: {error}") from None
+        raise UsageError(f"{parameter}: {error}") from None
 
 
 def _unrestricted(table: pa.Table) -> list[dict[str, Any]]:
@@ -95,15 +95,6 @@ def _stock_row(row: dict[str, Any]) -> dict[str, Any]:
     if not row.get("anchored", True):
         answer |= {"on_hand": None, "net_change": quantity, "anchored": False}
     return answer
-
-
-def quarantine(ledger: Ledger, *, source: str | None, limit: int | None) -> dict[str, Any]:
-    """Quarantined rows, oldest first, each with its place and reason."""
-    table = ledger.quarantine(source=source)
-    rows = table.slice(0, limit).to_pylist() if limit else table.to_pylist()
-    for row in rows:
-        row["recorded_at"] = iso(row["recorded_at"])
-    return {"rows": plain(rows), "total": table.num_rows}
 
 
 def verify(ledger: Ledger) -> dict[str, Any]:
