@@ -11,6 +11,7 @@ import pytest
 from stocktwin.app.bootstrap import create_twin
 from stocktwin.app.usecases import TwinService
 from stocktwin.domain.errors import ConfigError, NotFoundError
+from stocktwin.domain.ports import FixedClock
 
 MAPPED = """
 [sources.shop]
@@ -117,6 +118,20 @@ def test_the_quarantine_of_a_source_goes_by_its_name_or_its_system(mapped: TwinS
     assert mapped.quarantine(source="exchange")["total"] == 0
     with pytest.raises(NotFoundError, match="no source called 'zz'; there are: exchange, shop, wms"):
         mapped.quarantine(source="zz")
+
+
+def test_two_messages_can_be_told_apart_and_a_row_that_comes_again_is_a_duplicate(root: Path) -> None:
+    bad, worse = b'{"table": "items", "item_id": ""}\n', b'{"table": "itemz"}\n'
+    clock = FixedClock(1_767_607_872_345_678)
+    with TwinService.open(root, clock=clock) as twin:
+        first, second = (twin.post_facts(lines)["findings"][0]["file"] for lines in (bad, worse))
+        assert first == "facts@2026-01-05T10:11:12.345Z"
+        assert second == "facts@2026-01-05T10:11:12.346Z"
+        clock.advance(1_000_000)
+        again = twin.post_facts(bad)
+        assert (again["duplicates"], again["quarantined"]) == (1, 0)
+        assert {row["file"] for row in twin.quarantine()["rows"]} == {first, second}
+        assert twin.verify()["ok"]
 
 
 def test_a_file_that_the_mapping_speaks_of_and_is_not_there(mapped: TwinService, root: Path) -> None:

@@ -30,12 +30,16 @@ INSIGHT_SECONDS_LIVE = 60.0
 class TwinService:
     """A twin that this process owns. All methods may be called from any thread."""
 
-    def __init__(self, settings: Settings, ledger: Ledger, ownership: Ownership | None = None) -> None:
+    def __init__(
+        self, settings: Settings, ledger: Ledger, ownership: Ownership | None = None, clock: Clock | None = None
+    ) -> None:
         self.settings = settings
         self.ledger = ledger
         self._ownership = ownership
         self._writing = threading.RLock()
         self._changes = Changes()
+        self._clock = clock or WallClock()
+        self._last_message = 0
         self._models = ModelCache(
             lambda: ledger.snapshot(currency=settings.currency), lambda: ledger.head, settings.holding_rate
         )
@@ -45,8 +49,9 @@ class TwinService:
     def open(cls, root: Path, *, purpose: str = "command", clock: Clock | None = None) -> TwinService:
         """Takes the twin's lock and opens it; BusyError when another process holds it, ConfigError naming the key."""
         settings, ownership = own(root, purpose)
+        clock = clock or WallClock()
         try:
-            return cls(settings, open_ledger(settings, clock or WallClock()), ownership)
+            return cls(settings, open_ledger(settings, clock), ownership, clock)
         except BaseException:
             ownership.release()
             raise
@@ -185,7 +190,16 @@ class TwinService:
         """Takes in JSON lines: rows of one `table`, or each naming its own in a key `table`."""
         from stocktwin.app.answers.intake import take_lines
 
-        return self._intake(lambda intake: take_lines(self.ledger, self.settings, lines, table, source, intake))
+        return self._intake(
+            lambda intake: take_lines(self.ledger, self.settings, lines, table, source, intake, self._message())
+        )
+
+    def _message(self) -> str:
+        """A name that no other message has: its time, a millisecond later where one came in the same."""
+        from stocktwin.app.answers.intake import message_name
+
+        self._last_message = max(self._last_message + 1, self._clock.now() // 1000)
+        return message_name(self._last_message * 1000)
 
     def quarantine_replay(self, source: str | None = None) -> dict[str, Any]:
         """Reads quarantined rows again under the mapping as it is now."""

@@ -14,6 +14,7 @@ from stocktwin.ledger.digest import fingerprint_sql, raw_sql
 from stocktwin.ledger.journal.blob import FIRST_REJECTED, POSITIONS
 from stocktwin.ledger.layout import SQL_TYPES, Form
 from stocktwin.ledger.staging import fault_values_sql, resolved_sql
+from stocktwin.tables.batch import endpoint
 
 if TYPE_CHECKING:
     import duckdb
@@ -86,7 +87,7 @@ def reject(con: duckdb.DuckDBPyConnection, header: BatchHeader, rejected: pa.Tab
         row, line, "column", value, reason, raw,
         md5_number(concat_ws(chr(31), 'unread', ?, ?, ?, row, coalesce("column", ''), reason, coalesce(raw, '')))
         AS fingerprint, row > 0 AS counted FROM unread""",
-        [header.table, header.system or header.source, header.source, header.table, header.file],
+        [header.table, header.system or header.source, header.source, header.table, endpoint(header.file)],
     )
     con.unregister("unread")
     con.execute(_REPEATED)

@@ -20,6 +20,18 @@ REJECTED_SCHEMA = pa.schema(
 )
 """Rejected rows: one line per row (its first fault), enough to name the place and to replay it."""
 
+MESSAGE = "facts@"
+"""How the `file` of a message begins that came without a file; its time follows, so that messages can be told apart."""
+
+
+def endpoint(file: str) -> str:
+    """The file without the time of a message: the same row in another message is the same row again.
+
+    >>> endpoint("facts@2026-01-05T10:11:12.345Z"), endpoint("sales@noon.csv")
+    ('facts', 'sales@noon.csv')
+    """
+    return file.partition("@")[0] if file.startswith(MESSAGE) else file
+
 
 @dataclass(frozen=True)
 class Delivery:
@@ -33,7 +45,7 @@ class Delivery:
     table: str
     """Name of the exchange table (`tables.schema.TABLES`)."""
     file: str
-    """File name relative to the source's folder, or the endpoint."""
+    """File name relative to the source's folder; of a message, `facts@` and its time."""
     facts: pa.Table
     """Canonical columns, `TABLES[table].arrow_schema()`; `system` is always filled where the table has it."""
     rejected: pa.Table

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from stocktwin.app.answers.values import plain_answer
 from stocktwin.app.settings import DEFAULT_SOURCE, Settings
+from stocktwin.domain.calendar import from_micros
 from stocktwin.domain.errors import NotFoundError, StocktwinError, UsageError
 from stocktwin.domain.ports import Progress, silent
+from stocktwin.tables.batch import MESSAGE, endpoint
 from stocktwin.tables.schema import TABLES
 
 if TYPE_CHECKING:
@@ -97,7 +99,7 @@ def noted(deliveries: Iterable[Delivery], intake: Intake) -> Iterator[Delivery]:
     """The same deliveries; remembers what they were, for what waits or was wrong before."""
     for delivery in deliveries:
         intake.names = intake.names or (delivery.table in NAMING_TABLES and delivery.facts.num_rows > 0)
-        told = (delivery.source, delivery.table, delivery.file)
+        told = (delivery.source, delivery.table, endpoint(delivery.file))
         intake.read.add(told)
         rows, reasons = (delivery.rejected.column(name).to_pylist() for name in ("row", "reason"))
         intake.faults |= {(*told, reason) for row, reason in zip(rows, reasons, strict=True) if row == 0}
@@ -177,6 +179,15 @@ def take_file(ledger: Ledger, settings: Settings, path: Path, intake: Intake) ->
         take_folder(ledger, settings, source, Path(folder), intake, silent, whole=False)
 
 
+def message_name(micros: int) -> str:
+    """The name under which the rows of a message are kept, by the time it came.
+
+    >>> message_name(1_767_607_872_345_000)
+    'facts@2026-01-05T10:11:12.345Z'
+    """
+    return MESSAGE + from_micros(micros).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def take_lines(
     ledger: Ledger,
     settings: Settings,
@@ -184,7 +195,7 @@ def take_lines(
     table: str | None,
     source: str,
     intake: Intake,
-    file: str = "facts",
+    file: str,
 ) -> None:
     """Reads JSON lines: rows of one table, or each naming its own. NotFoundError names an unknown table or source."""
     from stocktwin.ingest.rows import read_json_lines
@@ -219,7 +230,7 @@ def settle_files(ledger: Ledger, intake: Intake) -> None:
     from stocktwin.tables.batch import REJECTED_SCHEMA, Delivery
 
     for finding in ledger.quarantine(files=True).to_pylist() if intake.read else ():
-        source, table, file = told = (finding["source"], finding["table"], finding["file"])
+        source, table, file = told = (finding["source"], finding["table"], endpoint(finding["file"]))
         came = any(one[:2] == (source, table) and fnmatch(one[2], file) for one in intake.read)
         if came and (*told, finding["reason"]) not in intake.faults:
             facts, settled = TABLES[table].arrow_schema().empty_table(), (finding["quarantine_id"],)
