@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from stocktwin.domain.ports import Progress, silent
 from stocktwin.world.encoding import write_columns
@@ -19,18 +21,20 @@ from stocktwin.world.truth import truth_tables
 
 Rows = dict[str, int]
 """Rows by table, as `feeds/erp/movements`."""
+MOST: Final = 4
+"""Processes unless more are asked for: a block of `national` takes about 1 GiB."""
 Work = Callable[..., Rows]
 """What is done with a block: called with its number, and `progress=` where there is only one."""
 
 
 def each_block(folder: Path, blocks: int, work: Work, processes: int | None, progress: Progress) -> Iterator[Rows]:
-    """Does the work of all blocks and joins their truth; yields the rows of each, in order. As many processes as there
-    are cores where none are named; a world of one block needs no other process."""
+    """Does the work of all blocks and joins their truth; yields the rows of each, in order. Unless a number of
+    processes is named, as many as there are cores, up to four; a world of one block needs no other process."""
     if blocks == 1:
         yield work(0, progress=progress)
         return
     with Joiner(folder) as joiner:
-        for block, rows in enumerate(_in_order(work, blocks, processes or os.cpu_count() or 1)):
+        for block, rows in enumerate(_in_order(work, blocks, processes or min(MOST, cores()))):
             for name in rows:
                 if name.startswith("truth/"):
                     joiner.add(name, block)
@@ -44,7 +48,16 @@ def _in_order(work: Work, blocks: int, processes: int) -> Iterator[Rows]:
         return
     fresh = multiprocessing.get_context("spawn")  # a fork would inherit the threads of Arrow
     with ProcessPoolExecutor(min(processes, blocks), mp_context=fresh) as pool:
-        yield from pool.map(work, range(blocks))
+        try:
+            yield from pool.map(work, range(blocks))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)  # do not live the other blocks of a world that fails
+            raise
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def blocks_written(folder: Path, settings: Settings, processes: int | None, progress: Progress) -> Iterator[Rows]:

@@ -60,9 +60,9 @@ def build(
     """Makes `folder` a twin of a reference world: `twin.toml`, the feeds of its systems and `truth`.
 
     `rates` and `events` are TOML files: how often things go wrong, and what is scripted. The same of all these give the
-    same bytes whatever the folder is called and however many processes work (as many as there are cores, unless
-    `processes` says otherwise). Day 0 is 2025-01-01. UsageError names an unknown profile, a number of days that is not
-    between 1 and 3650, and what is wrong in the files.
+    same bytes whatever the folder is called and however many processes work (as many as there are cores, up to four,
+    unless `processes` says otherwise). Day 0 is 2025-01-01. UsageError names an unknown profile, a number of days that
+    is not between 1 and 3650, and what is wrong in the files.
     """
     return write_world(folder, Settings.of(profile, days, seed, rates, events), processes, progress)
 
