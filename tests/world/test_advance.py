@@ -14,7 +14,7 @@ import pytest
 from stocktwin.domain.errors import NotFoundError, UsageError
 from stocktwin.world.advance import advance, fork
 from stocktwin.world.build import build
-from stocktwin.world.difference import told_before
+from stocktwin.world.difference import new_rows, told_before
 
 DAYS, MORE, SEED = 40, 7, 4
 
@@ -144,9 +144,10 @@ def test_decisions_are_carried_out_and_told(steered):
 
 
 def test_a_new_policy_is_told(steered):
-    names = ["item_id", "location_id", "reorder_point", "order_up_to"]
-    rows = set(zip(*(column.to_pylist() for column in told_before(Path(steered["root"]) / "feeds/erp/policies", names)),
-                   strict=True))  # fmt: skip
+    names = ("item_id", "location_id", "reorder_point", "order_up_to")
+    like = {name: pa.array([], pa.string()) for name in names}
+    told = told_before(Path(steered["root"]) / "feeds/erp/policies", like)
+    rows = set(zip(*(column.to_pylist() for column in told.values()), strict=True))
     assert (steered["item"], steered["donor"], "7", "9") in rows
 
 
@@ -183,3 +184,18 @@ def test_wrong_use_of_a_world(shorter: Path, tmp_path: Path):
         fork(shorter, tmp_path / "new", at=date(2025, 6, 1))
     with pytest.raises(UsageError, match="not empty"):
         fork(shorter, shorter)
+
+
+def test_the_difference_of_tables_counts_rows_and_heeds_every_column():
+    def table(*rows: tuple[str | None, int | None]) -> dict[str, pa.Array]:
+        texts, numbers = zip(*rows, strict=True) if rows else ((), ())
+        return {"x": pa.array(texts, pa.string()), "y": pa.array(numbers, pa.int64())}
+
+    def fresh(now: dict[str, pa.Array], before: dict[str, pa.Array]) -> list[tuple[str | None, int | None]]:
+        return list(zip(*(column.to_pylist() for column in new_rows(now, before).values()), strict=True))
+
+    now = table(("a", 1), ("a", 1), ("a", 2), ("b", None), (None, 3))
+    assert fresh(now, table()) == [("a", 1), ("a", 1), ("a", 2), ("b", None), (None, 3)]
+    assert fresh(now, now) == []
+    assert fresh(now, table(("a", 2), ("a", 1))) == [("a", 1), ("b", None), (None, 3)]
+    assert fresh(now, table(("b", 0), ("", 3), ("c", 9))) == [("a", 1), ("a", 1), ("a", 2), ("b", None)]

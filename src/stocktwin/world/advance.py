@@ -84,7 +84,7 @@ def _live_on(folder: Path, settings: Settings, since: date, block: int, progress
 def _write_new(folder: Path, feeds: Iterable[tuple[str, Columns]], since: date, part: str) -> Rows:
     rows: Rows = {}
     for name, columns in feeds:
-        fresh = new_rows(columns, told_before(folder / f"{name}{part}", list(columns)))
+        fresh = new_rows(columns, told_before(folder / f"{name}{part}", columns))
         count = len(next(iter(fresh.values())))
         if count:
             rows[name] = write_columns(folder / f"{name}{part}-{since}", fresh)

@@ -16,45 +16,59 @@ import pyarrow.parquet as pq
 from stocktwin.world.encoding import Columns
 
 Ints = npt.NDArray[np.int64]
-Texts = list[pa.Array]
 
 ENDING: Final = re.compile(r"(-\d{4}-\d\d-\d\d)?\.(csv|parquet)")
 
 
-def told_before(path: Path, columns: list[str]) -> Texts:
-    """What stands in the files of a table (`NAME.parquet`, `NAME-2026-01-01.parquet` …; `path` without ending), as
-    text, column by column."""
+def told_before(path: Path, columns: Columns) -> Columns:
+    """What stands under these columns in the files of a table (`NAME.parquet`, `NAME-2026-01-01.parquet` …; `path`
+    without ending), in the types that they have."""
     there = sorted(path.parent.glob(f"{path.name}*")) if path.parent.is_dir() else []
     files = [file for file in there if ENDING.fullmatch(file.name[len(path.name) :])]
-    parts = [_read(file, columns) for file in files]
-    return [pa.concat_arrays([pa.array([], pa.string()), *column]) for column in zip(*parts, strict=True)] or [
-        pa.array([], pa.string()) for _ in columns
-    ]
+    parts = [_read(file, list(columns)) for file in files]
+    return {
+        name: pa.concat_arrays([column.slice(0, 0), *(part[k].cast(column.type) for part in parts)])
+        for k, (name, column) in enumerate(columns.items())
+    }
 
 
-def _read(path: Path, columns: list[str]) -> Texts:
+def _read(path: Path, columns: list[str]) -> list[pa.Array]:
     if path.suffix == ".parquet":
         table = pq.read_table(path, columns=columns)
-        return [_text(table.column(name).combine_chunks()) for name in columns]
+        return [table.column(name).combine_chunks() for name in columns]
     with path.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     return [pa.array([row[name] for row in rows], pa.string()) for name in columns]
 
 
-def new_rows(columns: Columns, before: Texts) -> Columns:
+def new_rows(columns: Columns, before: Columns) -> Columns:
     """The rows of a table that are not among those told before; a row that occurs twice is two rows.
 
-    >>> new_rows({"x": pa.array(["a", "b", "b", "c"])}, [pa.array(["b", "a"])])["x"].to_pylist()
+    >>> new_rows({"x": pa.array(["a", "b", "b", "c"])}, {"x": pa.array(["b", "a"])})["x"].to_pylist()
     ['b', 'c']
     """
-    told = len(before[0])
-    code = np.zeros(told + len(next(iter(columns.values()))), np.int64)
-    for old, new in zip(before, columns.values(), strict=True):
-        both = pa.concat_arrays([old, _text(new)]).dictionary_encode()
-        pair = code * len(both.dictionary) + both.indices.to_numpy().astype(np.int64)
-        code = pa.array(pair).dictionary_encode().indices.to_numpy().astype(np.int64)
-    fresh = pa.array(_occurrence(code[told:]) >= np.bincount(code[:told], minlength=len(code) + 1)[code[told:]])
+    told, now = (len(next(iter(part.values()))) for part in (before, columns))
+    code = np.zeros(told + now, np.int64)
+    for name, column in columns.items():
+        code = _refined(code, _codes(pa.concat_arrays([before[name], column])))
+    counts = np.bincount(code[:told], minlength=len(code) + 1)
+    fresh = pa.array(_occurrence(code[told:]) >= counts[code[told:]])
     return {name: column.filter(fresh) for name, column in columns.items()}
+
+
+def _codes(column: pa.Array) -> Ints:
+    """A number for each distinct value; a missing text is an empty one, as in CSV."""
+    whole = pc.fill_null(column, "") if pa.types.is_string(column.type) else column
+    return np.asarray(whole.dictionary_encode("encode").indices.to_numpy(), np.int64)
+
+
+def _refined(code: Ints, by: Ints) -> Ints:
+    """Numbers of the distinct pairs. Mostly the first of them tells the second: an id tells the rest of its row."""
+    first = np.zeros(len(code) + 1, np.int64)
+    first[code[::-1]] = np.arange(len(code))[::-1]
+    if (by[first[code]] == by).all():
+        return code
+    return np.asarray(_codes(pa.array(code * (len(by) + 1) + by)))
 
 
 def _occurrence(code: Ints) -> Ints:
@@ -65,7 +79,3 @@ def _occurrence(code: Ints) -> Ints:
     out = np.empty(len(code), np.int64)
     out[order] = np.arange(len(code)) - first
     return out
-
-
-def _text(column: pa.Array) -> pa.Array:
-    return pc.fill_null(column.cast(pa.string()), "")
