@@ -38,7 +38,7 @@ def truth(
     ledger: Ledger, settings: Settings, model: Model, adviser: Adviser, item: str | None, location: str | None
 ) -> dict[str, Any]:
     """What is so, what the twin and each system say, what went wrong and what was found, over time. Without an item,
-    those of the costliest labelled fault. NotFoundError where there is no truth, item or location."""
+    those of the costliest labelled fault that still stands. NotFoundError where there is no truth, item or location."""
     from stocktwin.world.score import Truth
 
     if not has_truth(settings):
@@ -48,7 +48,8 @@ def truth(
     if item is None:
         if not worst:
             raise NotFoundError("labelled fault in", settings.root.name)
-        item, location = worst[0]["item_id"], worst[0]["location_id"]
+        shown = next((fault for fault in worst if fault["end"] is None), worst[0])
+        item, location = shown["item_id"], shown["location_id"]
     row = _row(model, item, location)
     location = model.snapshot.location_codes.ids[int(model.snapshot.location[row])]
     found = [
