@@ -74,11 +74,12 @@ def stocking_sql(known_at: int | None = None) -> str:
     return f"SELECT code FROM place JOIN ({current}) l ON l.location_id = place_id WHERE l.kind IN ({kinds})"
 
 
-def account_sql(view: View, wheres: list[str]) -> str:
-    """A whole SELECT of `item, place, lot, condition, owner, quantity, anchored`, one row per account."""
+def account_sql(view: View, wheres: list[str], members: str | None = None) -> str:
+    """A whole SELECT of `item, place, lot, condition, owner, quantity, anchored`, one row per account; `members` as in
+    `legs_sql`."""
     where = f"WHERE {' AND '.join(wheres)}" if wheres else ""
     account = "item, place, lot, condition, owner"
-    return f"""WITH {legs_sql(view)},
+    return f"""WITH {legs_sql(view, members)},
         summed AS (SELECT {account}, CAST(sum(quantity) AS BIGINT) AS quantity FROM leg {where} GROUP BY {account})
         SELECT summed.*, fed.item IS NULL OR opening.item IS NOT NULL AS anchored
         FROM summed LEFT JOIN fed USING (item, place) LEFT JOIN opening USING (item, place)

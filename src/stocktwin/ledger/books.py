@@ -42,7 +42,8 @@ class View:
     at: int | None = None
     known_at: int | None = None
     system: int | None = None
-    item: int | None = None
+    items: tuple[int, ...] | None = None
+    """Codes of the items that are asked about."""
     authority: Authority | None = None
     openings: tuple[int, ...] = field(default=())
     """Codes of the sources whose accounts open with a snapshot."""
@@ -64,14 +65,15 @@ def make_view(
     opening = [name for name, how in rules.opening.items() if how == "snapshot"]
     codes = [code for code, name in con.execute("SELECT code, name FROM source").fetchall() if name in opening]
     authority = None if system is not None else _authority(con, rules, reporters)
-    return View(rules, at, known_at, system, item, authority, tuple(codes), "shipment" in reporters)
+    items = None if item is None else (item,)
+    return View(rules, at, known_at, system, items, authority, tuple(codes), "shipment" in reporters)
 
 
-def rules_in_force(con: duckdb.DuckDBPyConnection, known_at: int | None = None) -> Rules:
+def rules_in_force(con: duckdb.DuckDBPyConnection, known_at: int | None = None, default: Rules | None = None) -> Rules:
     """The rules as they stood at a record time; the defaults before any were journalled."""
     until = 2**63 - 1 if known_at is None else known_at
     found = con.execute("SELECT body FROM rules WHERE record_time <= ? ORDER BY seq DESC LIMIT 1", [until]).fetchall()
-    return Rules.from_json(found[0][0]) if found else Rules()
+    return Rules.from_json(found[0][0]) if found else default or Rules()
 
 
 def reporters(con: duckdb.DuckDBPyConnection, known_at: int | None = None) -> dict[str, tuple[str, ...]]:
@@ -117,8 +119,8 @@ def _authority(con: duckdb.DuckDBPyConnection, rules: Rules, reporting: dict[str
 def member_sql(view: View) -> str:
     """SELECT of the movements that belong to the book."""
     wheres = _bounds(view)
-    if view.item is not None:
-        wheres.append(f"item = {view.item}")
+    if view.items is not None:
+        wheres.append(of_items(view.items))
     join = ""
     if view.system is not None:
         wheres.append(f"m.system = {view.system}")
@@ -141,13 +143,23 @@ def _bounds(view: View) -> list[str]:
     return wheres if view.known_at is None else [*wheres, f"known_at <= {view.known_at}"]
 
 
-def legs_sql(view: View) -> str:
-    """A WITH list that ends in `leg`: the two postings of every movement of the book, and its openings.
+def of_items(items: tuple[int, ...] | None) -> str:
+    """SQL condition on the column `item`.
+
+    >>> of_items((3, 5)), of_items(None)
+    ('item IN (3, 5)', 'true')
+    """
+    return "true" if items is None else f"item IN ({', '.join(map(str, items)) or 'NULL'})"
+
+
+def legs_sql(view: View, members: str | None = None) -> str:
+    """A WITH list that ends in `leg`: the two postings of every movement of the book, and its openings. `members` is a
+    relation that already holds the movements of the book.
 
     `leg(seq, pos, event_time, item, place, other, lot, condition, owner, quantity)`, quantity signed, in atomic units;
     `opening(item, place, cut, level)` and `fed(item, place)` for accounts that open with a snapshot.
     """
-    parts = [f"member AS ({member_sql(view)})", f"booked AS ({_booked_sql(view)})"]
+    parts = [f"member AS ({f'FROM {members}' if members else member_sql(view)})", f"booked AS ({_booked_sql(view)})"]
     parts += _opening_parts(view) if view.openings else _NO_OPENINGS
     return ",\n".join([*parts, f"leg AS ({_leg_sql(view)})"])
 
@@ -180,7 +192,7 @@ def _opening_parts(view: View) -> list[str]:
     wheres = [*_bounds(view), "lot IS NULL", "(scope IS NULL OR scope = 'complete')"]
     wheres.append(f"method IN ({', '.join(repr(method) for method in OPENING_METHODS)})")
     wheres += [] if view.system is None else [f"o.system = {view.system}"]
-    wheres += [] if view.item is None else [f"item = {view.item}"]
+    wheres += [] if view.items is None else [of_items(view.items)]
     rank = " ".join(f"WHEN '{method}' THEN {rank}" for rank, method in enumerate(OPENING_METHODS))
     best = f"(event_time, CASE method {rank} END, name, event_id)"
     return [

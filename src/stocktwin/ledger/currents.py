@@ -15,10 +15,12 @@ CLOCKS = {"orders": "updated_at", "shipments": "recorded_at"}
 """Tables whose versions carry their own time."""
 
 
-def current_sql(name: str, known_at: int | None = None) -> str:
-    """SELECT of the current facts of a table, as stored, as known at an instant (µs)."""
+def current_sql(name: str, known_at: int | None = None, wheres: str | None = None) -> str:
+    """SELECT of the current facts of a table, as stored, as known at an instant (µs). `wheres` is a condition that
+    holds for all versions of a fact or for none."""
     form = FORMS[name]
-    known = "" if known_at is None else f" WHERE known_at <= {known_at}"
+    conditions = [*([] if known_at is None else [f"known_at <= {known_at}"]), *([wheres] if wheres else [])]
+    known = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     if not form.table.versioned:
         return f"SELECT * FROM fact_{name}{known}"
     clock = CLOCKS.get(name)

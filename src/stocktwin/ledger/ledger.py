@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from stocktwin.ledger.invariants import LawResult
+    from stocktwin.ledger.snapshots import Snapshots
     from stocktwin.tables.evidence import Evidence
     from stocktwin.tables.snapshot import Snapshot
 
@@ -64,7 +65,7 @@ class Ledger:
         self._default = Rules(timezone=default_timezone)
         self._writing = threading.RLock()
         self._cache_lock = threading.RLock()
-        self._cached: tuple[tuple[int, str], Snapshot] | None = None
+        self._snapshots: Snapshots | None = None
         self._residual: tuple[int, int] | None = None
         self._begin()
 
@@ -114,7 +115,7 @@ class Ledger:
             if self._projection is damaged:
                 self._projection = damaged.anew()
                 self._fold = Fold(self._projection.con, self.journal.blob)
-                self._cached, self._residual = None, None
+                self._snapshots, self._residual = None, None
                 self._catch_up()
 
     def _catch_up(self) -> None:
@@ -315,23 +316,13 @@ class Ledger:
 
     @healing
     def snapshot(self, *, currency: str = "USD") -> Snapshot:
-        """The twin as it stands, as dense columns; kept until something changes."""
-        from stocktwin.ledger.snapshot_query import snapshot
+        """The twin as it stands, as dense columns; after a batch only what it touched is read again."""
+        from stocktwin.ledger.snapshots import Snapshots
 
         with self._cache_lock:
-            head = self.head
-            if self._cached is None or self._cached[0] != (head, currency):
-                con = self._projection.cursor()
-                made = snapshot(
-                    con,
-                    currency=currency,
-                    as_of=status_query.clock(con, self._clock.now()),
-                    timezone=self.rules().timezone,
-                    state_hash=self.state_hash,
-                    head=head,
-                )
-                self._cached = ((head, currency), made)
-            return self._cached[1]
+            self._snapshots = self._snapshots or Snapshots()
+            con, now = self._projection.cursor(), self._clock.now()
+            return self._snapshots.newest(con, currency=currency, default=self._default, now=now)
 
     @healing
     def evidence(self, days: int = 90) -> Evidence:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stocktwin.domain.calendar import MICROSECONDS_PER_DAY
-from stocktwin.ledger.books import rules_in_force
+from stocktwin.ledger.books import of_items, rules_in_force
 from stocktwin.ledger.currents import current_sql
 
 if TYPE_CHECKING:
@@ -33,19 +33,22 @@ def authority_sql(con: duckdb.DuckDBPyConnection) -> str:
     return f"({pairs})" if pairs else "false"
 
 
-def make_lines(con: duckdb.DuckDBPyConnection, member: str) -> None:
-    """Makes the temp table `line`: current order lines that count, with what was received or served of them.
+def make_lines(con: duckdb.DuckDBPyConnection, authority: str, items: tuple[int, ...] | None = None) -> None:
+    """Makes the temp table `line`: current order lines that count (of some items), with what was received or served of
+    them.
 
-    `member` is a SELECT of the movements on the record. Received is the greater of what the order says and what
-    receipts (for sales: sale movements) with its number add up to; a receipt date without a quantity means all of it.
+    `authority` is a condition of `authority_sql`; the temp table `member` holds the movements on the record. Received
+    is the greater of what the order says and what receipts (for sales: sale movements) with its number add up to; a
+    receipt date without a quantity means all of it.
     """
     con.execute(f"""
 CREATE OR REPLACE TEMP TABLE line AS
 WITH posted AS (
     SELECT order_id, line, item, CASE WHEN kind = 'sale' THEN 'sales' ELSE 'ours' END AS what,
         CAST(sum(quantity) AS BIGINT) AS quantity, max(event_time) AS last
-    FROM ({member}) WHERE order_id IS NOT NULL AND kind IN ('receipt', 'transfer_in', 'sale') GROUP BY ALL),
-chosen AS (SELECT * FROM ({current_sql("orders")}) o WHERE {authority_sql(con)})
+    FROM member WHERE order_id IS NOT NULL AND kind IN ('receipt', 'transfer_in', 'sale') GROUP BY ALL),
+chosen AS (SELECT * FROM ({current_sql("orders", wheres=_versions_of(items))}) o
+    WHERE {authority} AND {of_items(items)})
 SELECT o.*, greatest(coalesce(o.quantity_received, CASE WHEN o.received_at IS NOT NULL THEN o.quantity ELSE 0 END),
         coalesce(p.quantity, 0)) AS received,
     coalesce(o.quantity_cancelled, 0) AS cancelled,
@@ -60,16 +63,28 @@ FROM chosen o LEFT JOIN posted p ON p.order_id = o.order_id AND p.line = o.line 
             AND NOT (kind = 'sales' AND state = 'shipped')""")
 
 
+def _versions_of(items: tuple[int, ...] | None) -> str | None:
+    """SQL condition: all versions of the orders that ever named one of the items."""
+    if items is None:
+        return None
+    return f"order_id IN (SELECT order_id FROM fact_orders WHERE {of_items(items)})"
+
+
 def open_orders(con: duckdb.DuckDBPyConnection) -> pa.Table:
-    """Columns of OPEN_ORDER_SCHEMA, `item` as the projection's code."""
+    """Columns of OPEN_ORDER_SCHEMA, `item` as the projection's code, in no order."""
     return con.sql("""SELECT order_id, line, o.kind, s.name AS system, o.item, f.place_id AS from_id,
         t.place_id AS to_id, open_quantity, ordered_at, requested_at, promised_at, shipped_at, state AS status
         FROM open_line o JOIN system s ON s.code = o.system LEFT JOIN place f ON f.code = from_place
-        LEFT JOIN place t ON t.code = to_place ORDER BY order_id, line, system""").to_arrow_table()
+        LEFT JOIN place t ON t.code = to_place""").to_arrow_table()
+
+
+_NAMED = "item_id IN (SELECT item_id FROM mine)"
+_SHIPPED = "shipment_id IN (SELECT shipment_id FROM fact_shipments WHERE order_id IN (SELECT order_id FROM mine))"
 
 
 def lead_times(con: duckdb.DuckDBPyConnection) -> pa.Table:
-    """Columns of LEAD_TIME_SCHEMA, `item` as the projection's code: our own lines that arrived or are still open.
+    """Columns of LEAD_TIME_SCHEMA, `item` as the projection's code: our own lines that arrived or are still open,
+    in no order.
 
     Mode: what shipments of the order say, else the sourcing's, else the only mode of the lane. A line without origin
     takes the item-location's only or first source.
@@ -80,14 +95,15 @@ WITH mine AS (
     JOIN item i ON i.code = o.item JOIN place d ON d.code = o.to_place LEFT JOIN place p ON p.code = o.from_place
     WHERE o.kind IN {OURS} AND (arrived_at IS NOT NULL OR (state NOT IN ('closed', 'cancelled') AND
         quantity - received - cancelled > 0))),
-sourced AS (SELECT item_id, location_id, source_id, arg_min(mode, coalesce(priority, 1)) AS mode,
-    min(coalesce(priority, 1)) AS priority FROM ({current_sql("sourcing")}) GROUP BY ALL),
+sourced AS (SELECT item_id, location_id, source_id, arg_min(mode, (coalesce(priority, 1), mode)) AS mode,
+    min(coalesce(priority, 1)) AS priority
+    FROM ({current_sql("sourcing", wheres=_NAMED)}) GROUP BY ALL),
 first_source AS (SELECT item_id, location_id, arg_min(source_id, (priority, source_id)) AS source_id FROM sourced
     GROUP BY ALL),
 lane_mode AS (SELECT origin_id, destination_id, any_value(mode) AS mode FROM ({current_sql("lanes")}) GROUP BY ALL
     HAVING count(DISTINCT coalesce(mode, '')) = 1),
-shipped AS (SELECT order_id, line, min(mode) AS mode FROM ({current_sql("shipments")}) WHERE mode IS NOT NULL
-    AND order_id IS NOT NULL GROUP BY ALL),
+shipped AS (SELECT order_id, line, min(mode) AS mode FROM ({current_sql("shipments", wheres=_SHIPPED)})
+    WHERE mode IS NOT NULL AND order_id IN (SELECT order_id FROM mine) GROUP BY ALL),
 placed AS (SELECT mine.*, coalesce(from_id, f.source_id) AS origin_id FROM mine LEFT JOIN first_source f
     ON f.item_id = mine.item_id AND f.location_id = mine.destination_id)
 SELECT p.origin_id, p.destination_id, coalesce(s.mode, w.mode, g.mode, l.mode) AS mode, p.item, ordered_at,
@@ -98,4 +114,4 @@ LEFT JOIN shipped w ON w.order_id = p.order_id AND w.line IS NULL
 LEFT JOIN sourced g ON g.item_id = p.item_id AND g.location_id = p.destination_id AND g.source_id = p.origin_id
 LEFT JOIN lane_mode l ON l.origin_id = p.origin_id AND l.destination_id = p.destination_id
 WHERE p.origin_id IS NOT NULL AND (arrived_at IS NULL OR arrived_at >= ordered_at)
-ORDER BY p.origin_id, p.destination_id, mode, ordered_at, p.order_id, p.line""").to_arrow_table()
+""").to_arrow_table()

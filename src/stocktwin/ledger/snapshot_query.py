@@ -1,8 +1,14 @@
-"""Builds the `Snapshot`: master data as it stands, dense columns per item-location, demand history, orders."""
+"""Builds the `Snapshot`: master data as it stands, dense columns per item-location, demand history, orders.
+
+A snapshot is a frame (what master data and rules say) and parts (what movements, observations and orders of some items
+say). All of a part follows from the frame and the facts of its items; so one part can be read anew and put in place of
+the old (`splice`).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -11,30 +17,65 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stocktwin.ledger import orders_query, sales_query
-from stocktwin.ledger.balances import account_sql, stocking_sql
-from stocktwin.ledger.books import View, legs_sql, make_view, member_sql
-from stocktwin.ledger.currents import current_table
+from stocktwin.ledger.balances import account_sql
+from stocktwin.ledger.books import View, make_view, member_sql
 from stocktwin.ledger.days import local_day_number
+from stocktwin.ledger.masters_query import MASTERS, Masters, masters
+from stocktwin.ledger.pairs import Ints, Keys, Ranks, ints, rows_of, total
 from stocktwin.tables.history import History, history_from_rows
-from stocktwin.tables.schema import TABLES, ColumnType
 from stocktwin.tables.snapshot import LEAD_TIME_SCHEMA, OPEN_ORDER_SCHEMA, Snapshot
 
 if TYPE_CHECKING:
     import duckdb
 
-Ints = npt.NDArray[np.int64]
-MASTERS: Final = ("items", "locations", "lanes", "sourcing", "policies", "demand")
+MEMBER: Final = """seq, pos, event_time, kind, system, source, item, quantity, from_place, to_place,
+    out_place, into_place, lot, to_lot, condition, to_condition, owner, to_owner, order_id, line, shipment_id,
+    corrects"""
+"""What is read of a movement."""
+BY_ITEM_LOCATION: Final = ("sourcing", "policies", "demand")
+ORDER_KEY: Final = ("order_id", "line", "system")
+"""Order of open lines: each has its own place in it. Lead times are sorted by all of their columns."""
 
 
 @dataclass(frozen=True)
-class _Codes:
-    """The projection's codes → row numbers of the sorted items and locations (−1: not in the snapshot)."""
+class Frame:
+    """What a snapshot rests on that no movement, observation or order changes by itself."""
 
-    item: Ints
-    place: Ints
-    stocking: npt.NDArray[np.bool_]
-    """By place code: whether stock there is ours."""
-    places: int
+    masters: Masters
+    view: View
+    authority: str
+    """Whose order lines count, as an SQL condition."""
+    timezone: str
+    today: int
+
+    @cached_property
+    def keys(self) -> Keys:
+        """The keys of its items and locations."""
+        return Keys.of(self.masters)
+
+
+@dataclass(frozen=True)
+class Part:
+    """The columns of some items: the same names as in `Snapshot`."""
+
+    item: npt.NDArray[np.int32]
+    location: npt.NDArray[np.int32]
+    on_hand: Ints
+    anchored: npt.NDArray[np.bool_]
+    in_transit: Ints
+    sales: History
+    open_orders: pa.Table
+    lead_times: pa.Table
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The state that a snapshot is of."""
+
+    as_of: int
+    currency: str
+    state_hash: str
+    head: int
 
 
 def snapshot(
@@ -43,202 +84,128 @@ def snapshot(
     """The twin as it stands, on the record."""
     con.execute("BEGIN")
     try:
-        return _build(con, currency, as_of, timezone, state_hash, head)
+        frame = read_frame(con, timezone, local_day_number(as_of, timezone))
+        return assemble(frame, read_part(con, frame), Moment(as_of, currency, state_hash, head))
     finally:
         con.execute("ROLLBACK")
 
 
-def _build(
-    con: duckdb.DuckDBPyConnection, currency: str, as_of: int, timezone: str, state_hash: str, head: int
-) -> Snapshot:
-    masters = {name: master(con, name) for name in MASTERS}
-    masters["items"] = _with_units(masters["items"])
-    today = local_day_number(as_of, timezone)
-    masters["sourcing"] = _in_force(masters["sourcing"], today)
-    codes = _codes(con, masters)
-    view = make_view(con)
-    con.execute(f"CREATE OR REPLACE TEMP TABLE member AS {_slim(view)}")
-    orders_query.make_lines(con, "SELECT * FROM member")
-    sales_query.make_days(con, timezone)
-    stock = con.sql(_stock_sql(view)).to_arrow_table()
-    transit = con.sql(_transit_sql(view)).to_arrow_table()
-    orders, lead_times = orders_query.open_orders(con), orders_query.lead_times(con)
-    sales = sales_query.sales_days(con, "SELECT * FROM member")
-    seen = sales_query.first_seen(con, "SELECT * FROM member")
-    lines = con.sql(
-        "SELECT item, kind, from_place, to_place, open_quantity, requested_at, ordered_at FROM open_line"
-    ).to_arrow_table()
+def read_frame(con: duckdb.DuckDBPyConnection, timezone: str, today: int) -> Frame:
+    """Master data and rules as they stand."""
+    return Frame(masters(con, today), make_view(con), orders_query.authority_sql(con), timezone, today)
 
-    pairs = _Pairs(codes, masters, stock, transit, sales, seen, lines)
-    for name in ("sourcing", "policies", "demand"):
-        masters[name] = masters[name].append_column("row", pa.array(pairs.of_ids(masters[name]), pa.int32()))
+
+def read_part(
+    con: duckdb.DuckDBPyConnection, frame: Frame, items: tuple[int, ...] | None = None, *, arrived: bool = True
+) -> Part:
+    """The columns of all items, or of those with some codes; without lead times unless something `arrived`."""
+    view = replace(frame.view, items=items)
+    con.execute(f"CREATE OR REPLACE TEMP TABLE member AS SELECT {MEMBER} FROM ({member_sql(view)})")
+    ranks = Ranks.read(con, frame.keys, items)
+    orders_query.make_lines(con, frame.authority, items)
+    sales_query.make_days(con, _places(frame, ranks), frame.timezone, items)
+    accounts = con.sql(_accounts_sql(view)).to_arrow_table()
+    stock, transit = accounts.filter(pc.invert(accounts["moving"])), accounts.filter(accounts["moving"])
+    sales, seen = sales_query.sales_days(con), sales_query.first_seen(con, items)
+    open_orders = _recoded(orders_query.open_orders(con), ranks, OPEN_ORDER_SCHEMA)
+    lead_times = (
+        _recoded(orders_query.lead_times(con), ranks, LEAD_TIME_SCHEMA) if arrived else LEAD_TIME_SCHEMA.empty_table()
+    )
+    keys = _all_keys(frame, ranks, items, (stock, transit, sales, seen), open_orders)
+    item, location = ranks.keys.split(keys)
+    stocked = rows_of(ranks.of(stock), keys)
+    return Part(
+        item=item,
+        location=location,
+        on_hand=total(stocked, stock.column("quantity"), len(keys)),
+        anchored=_anchored(stocked, stock, len(keys)),
+        in_transit=total(rows_of(ranks.of(transit), keys), transit.column("quantity"), len(keys)),
+        sales=_history(ranks, keys, sales, seen, frame.today),
+        open_orders=in_order(open_orders, ORDER_KEY),
+        lead_times=in_order(lead_times),
+    )
+
+
+def assemble(frame: Frame, part: Part, moment: Moment, before: Snapshot | None = None) -> Snapshot:
+    """The snapshot of a frame and the part of all items. `before`, of the same frame, lends its master tables where it
+    has the same rows."""
+    keys = frame.keys.of_ranks(part.item.astype(np.int64), part.location.astype(np.int64))
+    lines = part.open_orders
+    ours = lines.filter(pc.is_in(lines.column("kind"), pa.array(orders_query.OURS)))
+    due = _due(lines.filter(pc.equal(lines.column("kind"), "sales")), moment.as_of)
+    same = before is not None and _same_rows(before, part)
     return Snapshot(
-        as_of=as_of,
-        today=today,
-        timezone=timezone,
-        currency=currency,
-        state_hash=state_hash,
-        head=head,
-        **masters,
-        item=pairs.item.astype(np.int32),
-        location=pairs.location.astype(np.int32),
-        on_hand=pairs.total(stock, "quantity"),
-        anchored=_anchored(pairs, stock),
-        in_transit=pairs.total(transit, "quantity"),
-        on_order=pairs.total(_lines(lines, ("purchase", "transfer"), "to_place"), "open_quantity"),
-        backlog=pairs.total(_due(_lines(lines, ("sales",), "from_place"), as_of), "open_quantity"),
-        sales=_history(pairs, sales, seen, today),
-        open_orders=_recoded(orders, codes).cast(OPEN_ORDER_SCHEMA),
-        lead_times=_recoded(lead_times, codes).cast(LEAD_TIME_SCHEMA),
+        **vars(moment),
+        today=frame.today,
+        timezone=frame.timezone,
+        **({name: getattr(before, name) for name in MASTERS} if same else _with_rows(frame, keys)),
+        **vars(part),
+        on_order=total(rows_of(frame.keys.of_lines(ours, "to_id"), keys), ours.column("open_quantity"), len(keys)),
+        backlog=total(rows_of(frame.keys.of_lines(due, "from_id"), keys), due.column("open_quantity"), len(keys)),
     )
 
 
-def master(con: duckdb.DuckDBPyConnection, name: str) -> pa.Table:
-    """Current master data as `Snapshot` has it: decimals as float64, sorted by key."""
-    table = TABLES[name]
-    facts = current_table(con, name).select([column.name for column in table.columns])
-    fields = [
-        pa.field(column.name, pa.float64() if _is_decimal(column.type) else column.arrow) for column in table.columns
-    ]
-    return facts.cast(pa.schema(fields)).sort_by([(key, "ascending") for key in table.key])
+def _same_rows(before: Snapshot, part: Part) -> bool:
+    return np.array_equal(before.item, part.item) and np.array_equal(before.location, part.location)
 
 
-def _is_decimal(kind: ColumnType) -> bool:
-    return kind in (ColumnType.DECIMAL, ColumnType.LEVEL, ColumnType.QUANTITY)
+def _with_rows(frame: Frame, keys: Ints) -> Masters:
+    found = dict(frame.masters)
+    for name in BY_ITEM_LOCATION:
+        row = rows_of(frame.keys.of_ids(found[name]), keys)
+        found[name] = found[name].append_column("row", pa.array(row, pa.int32()))
+    return found
 
 
-def _with_units(items: pa.Table) -> pa.Table:
-    for name, default in (("unit", "each"), ("scale", 0)):
-        at = items.column_names.index(name)
-        items = items.set_column(at, name, pc.fill_null(items.column(name), default))
-    return items
+def in_order(table: pa.Table, columns: tuple[str, ...] = ()) -> pa.Table:
+    """A table sorted by some columns, else by all; null last."""
+    return table.sort_by([(name, "ascending") for name in columns or table.column_names]).combine_chunks()
 
 
-def _in_force(sourcing: pa.Table, today: int) -> pa.Table:
-    """Sourcing rows valid today, the one that began last where several of one source are."""
-    day = pa.scalar(today, pa.int32()).cast(pa.date32())
-    begun = pc.fill_null(pc.less_equal(sourcing.column("valid_from"), day), True)
-    going = pc.fill_null(pc.greater_equal(sourcing.column("valid_to"), day), True)
-    valid = sourcing.filter(pc.and_(begun, going))
-    if not valid.num_rows:
-        return valid
-    keys = list(zip(*(valid.column(n).to_pylist() for n in ("item_id", "location_id", "source_id")), strict=True))
-    began = [-(10**9) if value is None else value for value in valid.column("valid_from").cast(pa.int32()).to_pylist()]
-    last = {key: number for number, key in sorted(enumerate(keys), key=lambda pair: began[pair[0]])}
-    return valid.take(pa.array(sorted(last.values()), pa.int64()))
+def _places(frame: Frame, ranks: Ranks) -> sales_query.Places:
+    """Code, time zone and cut-off of every stocking location."""
+    rank = ranks.place[ranks.place >= 0]
+    told = frame.masters["locations"].select(["timezone", "cutoff"]).take(pa.array(rank)).to_pylist()
+    stocking = frame.keys.stocking[rank]
+    coded = zip(np.flatnonzero(ranks.place >= 0).tolist(), told, stocking, strict=True)
+    return [(code, place["timezone"], place["cutoff"]) for code, place, ours in coded if ours]
 
 
-def _codes(con: duckdb.DuckDBPyConnection, masters: dict[str, pa.Table]) -> _Codes:
-    items = _ranks(con.execute("SELECT code, item_id FROM item").fetchall(), masters["items"].column("item_id"))
-    places = con.execute("SELECT code, place_id FROM place").fetchall()
-    stocking = np.zeros(len(places), bool)
-    stocking[[code for (code,) in con.execute(stocking_sql()).fetchall()]] = True
-    return _Codes(
-        items, _ranks(places, masters["locations"].column("location_id")), stocking, masters["locations"].num_rows
-    )
-
-
-def _ranks(named: list[tuple[int, str]], ids: pa.ChunkedArray) -> Ints:
-    rank = {name: number for number, name in enumerate(ids.to_pylist())}
-    ranks = np.full(len(named), -1, np.int64)
-    for code, name in named:
-        ranks[code] = rank.get(name, -1)
-    return ranks
-
-
-def _slim(view: View) -> str:
-    return f"SELECT * FROM ({member_sql(view)})"
-
-
-def _stock_sql(view: View) -> str:
-    """Every stocked account, by item and place: our unrestricted quantity, and whether it is anchored."""
-    accounts = account_sql(view, [f"place IN ({stocking_sql()})"])
+def _accounts_sql(view: View) -> str:
+    """By item and place, what is there (our unrestricted stock) and, `moving`, what is on lanes towards it."""
+    accounts = account_sql(view, [f"place IN ({_STOCKING} UNION SELECT code FROM place WHERE {_LANE})"], "member")
     free = "condition = 'unrestricted' AND owner IS NULL"
-    return f"""SELECT item, place, CAST(coalesce(sum(quantity) FILTER ({free}), 0) AS BIGINT) AS quantity,
-        bool_and(anchored) AS anchored FROM ({accounts}) GROUP BY item, place"""
+    return f"""SELECT item, coalesce(destination, place) AS place, {_LANE} AS moving, bool_and(anchored) AS anchored,
+        CAST(coalesce(sum(quantity) FILTER ({_LANE} OR ({free})), 0) AS BIGINT) AS quantity
+        FROM ({accounts}) JOIN place ON code = place GROUP BY ALL"""
 
 
-def _transit_sql(view: View) -> str:
-    return f"""WITH {legs_sql(view)}
-        SELECT item, p.destination AS place, CAST(sum(quantity) AS BIGINT) AS quantity FROM leg
-        JOIN place p ON p.code = leg.place WHERE p.destination IS NOT NULL GROUP BY item, p.destination"""
+_STOCKING: Final = "SELECT place FROM day_of"
+_LANE: Final = "destination IS NOT NULL"
 
 
-class _Pairs:
-    """The item-locations of the snapshot, and sums onto them."""
-
-    def __init__(self, codes: _Codes, masters: dict[str, pa.Table], *found: pa.Table) -> None:
-        self._codes = codes
-        self._names = {
-            "item_id": {name: n for n, name in enumerate(masters["items"].column("item_id").to_pylist())},
-            "location_id": {name: n for n, name in enumerate(masters["locations"].column("location_id").to_pylist())},
-        }
-        self._stocking = np.zeros(codes.places, bool)
-        kept = codes.stocking & (codes.place >= 0)
-        self._stocking[codes.place[kept]] = True
-        coded = [self._keys(table, side) for table in found for side in ("place", "from_place", "to_place")]
-        named = [self._named(masters[name]) for name in ("sourcing", "policies", "demand")]
-        keys = np.unique(np.concatenate([*coded, *named]))
-        self.keys = keys[keys >= 0]
-        places = max(codes.places, 1)
-        self.item, self.location = self.keys // places, self.keys % places
-
-    def _keys(self, table: pa.Table, side: str) -> Ints:
-        if side not in table.column_names:
-            return np.zeros(0, np.int64)
-        item, place = (_ints(table.column(name)) for name in ("item", side))
-        known = (place >= 0) & (item >= 0)
-        row, location = self._codes.item[item * known], self._codes.place[place * known]
-        return self._key(np.where(known, row, -1), np.where(known, location, -1))
-
-    def _named(self, table: pa.Table) -> Ints:
-        item, location = (
-            np.array([self._names[name].get(value, -1) for value in table.column(name).to_pylist()], np.int64)
-            for name in ("item_id", "location_id")
-        )
-        return self._key(item, location)
-
-    def _key(self, item: Ints, location: Ints) -> Ints:
-        known = (item >= 0) & (location >= 0)
-        ours = known & self._stocking[location * known] if len(self._stocking) else np.zeros(len(item), bool)
-        return np.where(ours, item * self._codes.places + location, -1)
-
-    def _find(self, keys: Ints) -> Ints:
-        at = np.minimum(np.searchsorted(self.keys, keys), max(len(self.keys) - 1, 0))
-        found = (keys >= 0) & (self.keys[at] == keys) if len(self.keys) else np.zeros(len(keys), bool)
-        return np.where(found, at, -1)
-
-    def of_ids(self, table: pa.Table) -> Ints:
-        """Rows of a master table's (item_id, location_id); −1 where the location keeps no stock of ours."""
-        return self._find(self._named(table))
-
-    def of_codes(self, table: pa.Table, side: str = "place") -> Ints:
-        """Rows of a table of codes."""
-        return self._find(self._keys(table, side))
-
-    def total(self, table: pa.Table, column: str, side: str = "place") -> Ints:
-        """Sum of a column onto the rows."""
-        rows = self.of_codes(table, side)
-        out = np.zeros(len(self.keys), np.int64)
-        np.add.at(out, rows[rows >= 0], _ints(table.column(column))[rows >= 0])
-        return out
+def _all_keys(
+    frame: Frame, ranks: Ranks, items: tuple[int, ...] | None, coded: tuple[pa.Table, ...], lines: pa.Table
+) -> Ints:
+    """Sorted keys of all item-locations (of some items) that anything is known of."""
+    found = [ranks.of(table) for table in coded] + [ranks.keys.of_lines(lines, end) for end in ("from_id", "to_id")]
+    wanted = None if items is None else ranks.keys.items.take(pa.array(_ranked(ranks, items)))
+    for table in (frame.masters[name] for name in BY_ITEM_LOCATION):
+        mine = table if wanted is None else table.filter(pc.is_in(table.column("item_id"), wanted))
+        found.append(ranks.keys.of_ids(mine))
+    keys = np.unique(np.concatenate(found))
+    return keys[keys >= 0]
 
 
-def _ints(column: pa.ChunkedArray) -> Ints:
-    return np.asarray(pc.fill_null(column, -1).to_numpy(), np.int64)
+def _ranked(ranks: Ranks, items: tuple[int, ...]) -> Ints:
+    rank = ranks.item[list(items)]
+    return rank[rank >= 0]
 
 
-def _anchored(pairs: _Pairs, stock: pa.Table) -> npt.NDArray[np.bool_]:
-    out = np.ones(len(pairs.keys), bool)
-    rows = pairs.of_codes(stock)
+def _anchored(rows: Ints, stock: pa.Table, n: int) -> npt.NDArray[np.bool_]:
+    out = np.ones(n, bool)
     out[rows[rows >= 0]] = stock.column("anchored").to_numpy()[rows >= 0]
     return out
-
-
-def _lines(lines: pa.Table, kinds: tuple[str, ...], side: str) -> pa.Table:
-    """Open lines of some kinds, `place` being the end that counts."""
-    chosen = lines.filter(pc.is_in(lines.column("kind"), pa.array(kinds)))
-    return chosen.append_column("place", chosen.column(side))
 
 
 def _due(lines: pa.Table, as_of: int) -> pa.Table:
@@ -246,20 +213,24 @@ def _due(lines: pa.Table, as_of: int) -> pa.Table:
     return lines.filter(pc.less_equal(asked, pa.scalar(as_of, pa.int64())))
 
 
-def _history(pairs: _Pairs, sales: pa.Table, seen: pa.Table, today: int) -> History:
-    start = np.full(len(pairs.keys), today, np.int32)
-    rows = pairs.of_codes(seen)
-    start[rows[rows >= 0]] = np.minimum(_ints(seen.column("day"))[rows >= 0], today)
-    row, day, quantity = pairs.of_codes(sales), _ints(sales.column("day")), _ints(sales.column("quantity"))
+def _history(ranks: Ranks, keys: Ints, sales: pa.Table, seen: pa.Table, today: int) -> History:
+    start = np.full(len(keys), today, np.int32)
+    rows = rows_of(ranks.of(seen), keys)
+    start[rows[rows >= 0]] = np.minimum(ints(seen.column("day"))[rows >= 0], today)
+    row, day, quantity = rows_of(ranks.of(sales), keys), ints(sales.column("day")), ints(sales.column("quantity"))
     kept = (row >= 0) & (day <= today)
     row, quantity = row[kept], quantity[kept]
     days: npt.NDArray[np.int32] = day[kept].astype(np.int32)
     np.minimum.at(start, row, days)
-    first = int(min(start.min(initial=today), today))
-    return history_from_rows(len(pairs.keys), row, days, quantity, start, first, today)
+    return history_from_rows(len(keys), row, days, quantity, start, first_day(start, today), today)
 
 
-def _recoded(table: pa.Table, codes: _Codes) -> pa.Table:
+def first_day(start: npt.NDArray[np.int32], today: int) -> int:
+    """The first day of any history."""
+    return int(min(start.min(initial=today), today))
+
+
+def _recoded(table: pa.Table, ranks: Ranks, schema: pa.Schema) -> pa.Table:
     """`item` as row number of the snapshot's items."""
-    at = table.column_names.index("item")
-    return table.set_column(at, "item", pa.array(codes.item[_ints(table.column("item"))], pa.int32()))
+    rank = ranks.item[ints(table.column("item"))]
+    return table.set_column(table.column_names.index("item"), "item", pa.array(rank, pa.int32())).cast(schema)

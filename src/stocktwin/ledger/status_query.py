@@ -59,11 +59,16 @@ def last_event_times(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
 def as_of(con: duckdb.DuckDBPyConnection) -> int | None:
     """The twin's clock: the latest accepted event time that is not after its record time; where there are no
     movements and no observations, the latest time of an order or a shipment; None without any."""
-    happened = [("movements", "event_time"), ("observations", "event_time")]
     promised = [("orders", name) for name in ("ordered_at", "shipped_at", "received_at", "updated_at")]
     promised += [("shipments", name) for name in ("departed_at", "arrived_at")]
-    latest = _latest(con, happened)
+    latest = last_event(con)
     return _latest(con, promised) if latest is None else latest
+
+
+def last_event(con: duckdb.DuckDBPyConnection, since: int = 0, known: int | None = None) -> int | None:
+    """The latest accepted event time that is not after its record time; `known` is that of batches up to `since`."""
+    latest = _latest(con, [("movements", "event_time"), ("observations", "event_time")], since)
+    return max((at for at in (latest, known) if at is not None), default=None)
 
 
 def clock(con: duckdb.DuckDBPyConnection, now: int) -> int:
@@ -72,8 +77,8 @@ def clock(con: duckdb.DuckDBPyConnection, now: int) -> int:
     return now if told is None else told
 
 
-def _latest(con: duckdb.DuckDBPyConnection, columns: list[tuple[str, str]]) -> int | None:
-    told = (f"SELECT max({name}) FROM fact_{table} JOIN batch USING (seq) WHERE {name} <= record_time"
+def _latest(con: duckdb.DuckDBPyConnection, columns: list[tuple[str, str]], since: int = 0) -> int | None:
+    told = (f"SELECT max({name}) FROM fact_{table} JOIN batch USING (seq) WHERE seq > {since} AND {name} <= record_time"
             for table, name in columns)  # fmt: skip
     rows = con.execute(" UNION ALL ".join(told)).fetchall()
     return max((at for (at,) in rows if at is not None), default=None)
