@@ -386,22 +386,3 @@ def test_a_round_trip_loses_nothing(tmp_path: Path, form: str) -> None:
     (one,), _ = _read(tmp_path)
     assert one.rejected.num_rows == 0
     assert one.facts.select(facts.column_names).to_pylist() == facts.to_pylist()
-
-
-def test_movements_that_arrive_tell_the_time_of_their_destination(tmp_path: Path) -> None:
-    ends = {"receipt": "P,T", "transfer_in": "P,T", "return": "P,T", "transfer_out": "P,T", "sale": "T,customer"}
-    lines = [f"{kind},2026-01-01 12:00,{kind},A,1,{pair},2026-01-01 13:00" for kind, pair in ends.items()]
-    text = "event_id,event_time,kind,item_id,quantity,from_id,to_id,recorded_at\n" + "\n".join(lines) + "\n"
-    zones = {"T": "Asia/Tokyo", "P": "Europe/Paris"}
-    (one,), _ = _read(_write(tmp_path, movements_csv=text), location_timezones=zones)
-    noon = [(micros // 3_600_000_000) % 24 for micros in one.facts["event_time"].to_pylist()]
-    assert noon == [3, 3, 3, 11, 3]
-    recorded = one.facts["recorded_at"].to_pylist()
-    assert [(b - a) / 3.6e9 for a, b in zip(one.facts["event_time"].to_pylist(), recorded, strict=True)] == [1.0] * 5
-
-
-def test_what_waits_for_a_destination_names_the_destination(tmp_path: Path) -> None:
-    text = ("event_id,event_time,kind,item_id,quantity,from_id,to_id\n"
-            "a,2026-01-01 12:00,receipt,A,1,P,NEW\nb,2026-01-01 12:00,transfer_out,A,1,NEW,P\n")  # fmt: skip
-    (one,), _ = _read(_write(tmp_path, movements_csv=text), location_timezones={"P": "Europe/Paris"})
-    assert [(row["column"], row["value"]) for row in one.rejected.to_pylist()] == [("to_id", "NEW"), ("from_id", "NEW")]

@@ -6,18 +6,52 @@ import csv
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pyarrow.parquet as pq
 import pytest
 
 from stocktwin.world import build
+from stocktwin.world.rates import Rates
 
 DAYS = 90
+TROUBLED_DAYS = 50
+TROUBLE = """
+theft = 0.4
+bulk_theft = 0.2
+damage = 0.5
+unexplained_loss = 0.3
+misplacement = 0.4
+receipt_missing_post = 0.03
+receipt_duplicate_post = 0.03
+receipt_late_post = 0.06
+receipt_pack_factor = 0.03
+receipt_wrong_unit = 0.03
+receipt_digit_swap = 0.03
+receipt_decimal_slip = 0.03
+receipt_wrong_item = 0.04
+receipt_wrong_location = 0.04
+receipt_wrong_lot = 0.05
+sale_missing_post = 0.002
+sale_duplicate_post = 0.002
+sale_late_post = 0.004
+sale_wrong_item = 0.002
+silent_system = 25
+clock_skew = 8
+duplicate_delivery = 40
+reordered_delivery = 40
+alias_codes = 1.0
+missing_crossref = 0.3
+wrong_crossref = 0.3
+stray_read = 0.05
+dead_sensor = 2
+"""
 
 
 @dataclass
@@ -50,12 +84,64 @@ class World:
     root: Path
     days: int
     read: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    offsets: dict[tuple[str, int], int] = field(default_factory=dict)
 
-    def rows(self, name: str) -> list[dict[str, Any]]:
-        """Rows of a file; instants as microseconds, quantities exact in Parquet, texts in CSV."""
+    def raw(self, name: str) -> list[dict[str, Any]]:
+        """Rows of a file as they stand there; times as microseconds, quantities exact in Parquet, texts in CSV."""
         if name not in self.read:
             self.read[name] = self._csv(name) if (self.root / f"{name}.csv").exists() else self._parquet(name)
         return self.read[name]
+
+    def rows(self, name: str) -> list[dict[str, Any]]:
+        """Rows of a file as the twin should take them: in our names and UTC, each once, those of unknown items left
+        out."""
+        if not name.startswith(("feeds/wms/", "feeds/rfid/", "feeds/erp/movements")):
+            return self.raw(name)
+        if f"{name} as read" not in self.read:
+            system = name.split("/")[1]
+            unique = {row["event_id"]: row for row in self.raw(name)}
+            ours = [self._in_our_words(system, row) for row in unique.values()]
+            self.read[f"{name} as read"] = [row for row in ours if row["item_id"] in self.items]
+        return self.read[f"{name} as read"]
+
+    def _in_our_words(self, system: str, row: dict[str, Any]) -> dict[str, Any]:
+        kinds = {"item_id": ("item",), "unit": ("unit",)} | dict.fromkeys(
+            ("from_id", "to_id", "location_id"), ("location", "party")
+        )
+        out = dict(row)
+        for column in kinds.keys() & row.keys():
+            keys = ((system, kind, row[column]) for kind in kinds[column])
+            out[column] = next((self.names[key] for key in keys if key in self.names), row[column])
+        if system == "wms":
+            arrives = (out.get("kind") in ("receipt", "transfer_in", "return")) != bool(out.get("corrects"))
+            place = out.get("location_id") or out["to_id" if arrives else "from_id"]
+            place = place if place in self.zones else out["from_id" if arrives else "to_id"]
+            for column in ("event_time", "recorded_at"):
+                out[column] = self.utc(row[column], self.zones[place])
+        return out
+
+    def utc(self, local: int, zone: str) -> int:
+        """Microseconds UTC of a wall time."""
+        hour = local // 3_600_000_000
+        if (zone, hour) not in self.offsets:
+            moment = datetime.fromtimestamp(hour * 3600, UTC).replace(tzinfo=ZoneInfo(zone))
+            self.offsets[zone, hour] = int(moment.utcoffset().total_seconds()) * 1_000_000
+        return local - self.offsets[zone, hour]
+
+    @cached_property
+    def names(self) -> dict[tuple[str, str, str], str]:
+        """(system, kind, its name) → our name, as the ERP has it."""
+        return {(r["system"], r["kind"], r["external_id"]): r["internal_id"] for r in self.raw("feeds/erp/crossref")}
+
+    @cached_property
+    def items(self) -> set[str]:
+        """Item ids."""
+        return {row["item_id"] for row in self.raw("feeds/erp/items")}
+
+    @cached_property
+    def zones(self) -> dict[str, str]:
+        """Time zone of each location."""
+        return {row["location_id"]: row["timezone"] for row in self.raw("feeds/erp/locations")}
 
     def _csv(self, name: str) -> list[dict[str, Any]]:
         with (self.root / f"{name}.csv").open(encoding="utf-8", newline="") as stream:
@@ -72,6 +158,16 @@ class World:
     def factors(self) -> dict[tuple[str, str], Fraction]:
         """Base units in one of another unit."""
         return {(row["item_id"], row["unit"]): Fraction(row["factor"]) for row in self.rows("feeds/erp/units")}
+
+    def truth(self) -> dict[tuple[str, str, str], Fraction]:
+        """True stock at the end, by account."""
+        rows = self.raw("truth/balances")
+        last = max(row["date"] for row in rows)
+        level: dict[tuple[str, str, str], Fraction] = defaultdict(Fraction)
+        for row in rows:
+            if row["date"] == last:
+                level[row["location_id"], row["item_id"], "unrestricted"] += Fraction(row["quantity"])
+        return dict(level)
 
     def settings(self) -> dict[str, Any]:
         """What `twin.toml` says."""
@@ -101,6 +197,27 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 
 @pytest.fixture(scope="session")
+def troubled(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A world in which everything goes wrong often."""
+    root = tmp_path_factory.mktemp("troubled")
+    rates = root / "rates.toml"
+    rates.write_text(TROUBLE, encoding="utf-8")
+    build(root / "world", days=TROUBLED_DAYS, seed=11, rates=rates)
+    return World(root / "world", TROUBLED_DAYS)
+
+
+@pytest.fixture(scope="session")
+def quiet(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A world in which nothing goes wrong."""
+    root = tmp_path_factory.mktemp("quiet")
+    still = ("read_rate", "shelf_read_rate")
+    rates = [f"{one.name} = {1 if one.name in still else 0}\n" for one in fields(Rates)]
+    (root / "rates.toml").write_text("".join(rates), encoding="utf-8")
+    build(root / "world", days=20, seed=2, rates=root / "rates.toml")
+    return World(root / "world", 20)
+
+
+@pytest.fixture(scope="session")
 def record(world: World) -> Fold:
     return world.fold(world.on_record())
 
@@ -118,10 +235,4 @@ def faults(world: World) -> list[dict[str, Any]]:
 @pytest.fixture(scope="session")
 def truth(world: World) -> dict[tuple[str, str, str], Fraction]:
     """True stock at the end, by account."""
-    rows = world.rows("truth/balances")
-    last = max(row["date"] for row in rows)
-    level: dict[tuple[str, str, str], Fraction] = defaultdict(Fraction)
-    for row in rows:
-        if row["date"] == last:
-            level[row["location_id"], row["item_id"], "unrestricted"] += Fraction(row["quantity"])
-    return dict(level)
+    return world.truth()

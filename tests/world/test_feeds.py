@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections import Counter
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -17,10 +20,15 @@ from stocktwin.world import build
 FEEDS = [
     ("erp", name)
     for name in (
-        "items", "units", "locations", "lanes", "sourcing", "policies", "orders", "shipments", "movements",
+        "items", "units", "locations", "lanes", "sourcing", "policies", "orders", "crossref", "movements",
         "observations",
     )
-] + [("wms", "movements"), ("wms", "observations")]  # fmt: skip
+] + [("wms", "movements"), ("wms", "observations"), ("rfid", "movements"), ("rfid", "observations"),
+     ("iot", "observations"), ("iot", "signals"), ("signals", "signals"), ("tms", "shipments"), ("tms", "positions"),
+     ("gps", "positions")]  # fmt: skip
+
+
+NO_ITEM = ("locations", "lanes", "crossref", "signals", "positions")
 
 
 @pytest.mark.parametrize(("system", "name"), FEEDS)
@@ -54,16 +62,16 @@ def known(world):
 @pytest.mark.parametrize(("system", "name"), FEEDS)
 def test_references_lead_somewhere(world, known, system: str, name: str):
     for row in world.rows(f"feeds/{system}/{name}"):
-        assert row.get("item_id") in known["item"] or name in ("locations", "lanes")
+        assert row.get("item_id") in known["item"] or name in NO_ITEM
         for column in ("from_id", "to_id", "location_id", "source_id", "origin_id", "destination_id"):
-            assert column not in row or row[column] in known["place"], (column, row)
-        if name in ("movements", "observations", "orders"):
+            assert row.get(column) is None or row[column] in known["place"], (column, row)
+        if "unit" in row and name != "items":
             assert (row["item_id"], row["unit"]) in known["unit"]
 
 
 def test_movements_name_orders_shipments_and_corrections_that_exist(world):
     lines = {(row["order_id"], row["line"]) for row in world.rows("feeds/erp/orders")}
-    shipments = {row["shipment_id"] for row in world.rows("feeds/erp/shipments")}
+    shipments = {row["shipment_id"] for row in world.rows("feeds/tms/shipments")}
     lanes = {(row["origin_id"], row["destination_id"]) for row in world.rows("feeds/erp/lanes")}
     for system in ("erp", "wms"):
         rows = world.rows(f"feeds/{system}/movements")
@@ -144,3 +152,72 @@ def test_wrong_use_names_the_value(tmp_path: Path):
         build(tmp_path, profile="huge")
     with pytest.raises(UsageError, match="0"):
         build(tmp_path, days=0)
+
+
+def test_the_warehouse_speaks_in_its_own_words(world):
+    raw, erp = world.raw("feeds/wms/movements"), {row["event_id"]: row for row in world.rows("feeds/erp/movements")}
+    assert {row["unit"] for row in raw} <= {"EA", "CS", "PL", "KGM", "LTR"}
+    assert not {row["item_id"] for row in raw} & world.items
+    assert {row["to_id"] for row in raw} <= {"WH01", "WH02", "WH03", "WH04", "customer", "scrap", "loss", "gain",
+                                             *(f"V{k:03d}" for k in range(1, 4))}  # fmt: skip
+    assert all(row["recorded_at"] % (5 * 60_000_000) == 0 for row in raw if not row["reason"])
+    packs = Counter(row["unit"] for row in raw if row["kind"] == "receipt")
+    assert packs["CS"] > 50
+    assert packs["PL"] > 0
+    skewed = {row["location_id"] for row in world.rows("truth/faults") if row["cause"] == "clock_skew"}
+    faulty = {row["document"] for row in world.rows("truth/faults")}
+    same = 0
+    for row in world.rows("feeds/wms/movements"):
+        book = erp.get(row["event_id"].replace("WMS-", "ERP-"))
+        if book and row["document"] not in faulty and not {row["from_id"], row["to_id"]} & skewed:
+            columns = ("event_time", "item_id", "from_id", "to_id", "lot", "expiry", "kind")
+            assert {name: row[name] for name in columns} == {name: book[name] for name in columns}
+            same += 1
+    assert same > 10_000
+
+
+def test_places_of_shipments_lie_between_their_ends(world):
+    sites = {r["location_id"]: (float(r["latitude"]), float(r["longitude"])) for r in world.rows("feeds/erp/locations")}
+    ends = {row["shipment_id"]: row for row in world.rows("feeds/tms/shipments")}
+    for name in ("feeds/tms/positions", "feeds/gps/positions"):
+        for row in world.rows(name):
+            trip = ends[row["shipment_id"]]
+            assert trip["departed_at"] <= row["event_time"]
+            assert trip["arrived_at"] is None or row["event_time"] <= trip["arrived_at"]
+            if trip["mode"] == "road":
+                for k, axis in enumerate(("latitude", "longitude")):
+                    low, high = sorted(sites[trip[end]][k] for end in ("origin_id", "destination_id"))
+                    assert low - 2 <= float(row[axis]) <= high + 2
+    told = Counter(row["milestone"] for row in world.rows("feeds/tms/positions"))
+    assert told["departed"] == len(ends)
+    assert told["delivered"] == len({r["shipment_id"] for r in ends.values() if r["arrived_at"]} | {
+        r["shipment_id"] for r in world.rows("feeds/tms/shipments") if r["arrived_at"]})  # fmt: skip
+
+
+def test_instruments_report_what_the_truth_holds_roughly(world):
+    last = max(row["date"] for row in world.rows("truth/balances"))
+    level = world.truth()
+    for name in ("feeds/iot/observations", "feeds/rfid/observations"):
+        latest = {(row["location_id"], row["item_id"], "unrestricted"): row for row in world.rows(name)}
+        near = [
+            abs(float(level[a]) - float(row["quantity"])) <= 2 + 0.25 * float(level[a]) for a, row in latest.items()
+        ]
+        assert len(near) > 30
+        assert sum(near) > 0.6 * len(near), (name, last)
+
+
+def test_the_database_of_the_erp_says_what_its_feeds_say(world):
+    with sqlite3.connect(world.root / "feeds/erp_db/erp.sqlite") as con:
+        found = con.execute("SELECT mblnr, matnr, menge FROM material_document ORDER BY mblnr").fetchall()
+        orders = con.execute("SELECT count(*) FROM order_line").fetchone()[0]
+    con.close()
+    rows = {row["event_id"]: row for row in world.rows("feeds/erp/movements")}
+    assert [name for name, _, _ in found] == sorted(rows)
+    assert all(rows[name]["item_id"] == item and rows[name]["quantity"] == Decimal(text) for name, item, text in found)
+    assert orders == len(world.rows("feeds/erp/orders"))
+
+
+def test_signals_are_dated_series_without_holes(world):
+    for name in ("feeds/signals/signals", "feeds/iot/signals"):
+        series = Counter((r["name"], r["category"], r["location_id"], r["region"]) for r in world.rows(name))
+        assert set(series.values()) == {world.days}

@@ -18,7 +18,7 @@ from stocktwin.ingest.chunk import FILE, ROW, Chunk, each_distinct, text_of
 from stocktwin.ingest.findings import Finding
 from stocktwin.ingest.instants import read_times, resolve
 from stocktwin.ingest.normalize import Parsed, parse_column, parse_distinct
-from stocktwin.ingest.places import PLACES, UNKNOWN_PLACE, Clocks, clocks
+from stocktwin.ingest.places import PLACES, UNKNOWN_PLACE, Clocks, arriving_rows, clocks
 from stocktwin.ingest.specs import ColumnSpec, MapSpec, SourceSpec
 from stocktwin.tables.schema import TABLES, Column, ColumnType
 
@@ -280,8 +280,9 @@ def _clocks(name: str, rows: int, context: Context, done: Mapping[str, _Cells]) 
         return Clocks([source.timezone], np.zeros(rows, np.int64), {})
     places = {place: done[place].parsed.values for place in PLACES if place in done}
     known = context.location_timezones
-    kinds = done["kind"].parsed.values if "kind" in done else None
-    return clocks(name, rows, source.twin_timezone, places, known, context.knows_locations, kinds)
+    said = [done[column].parsed.values for column in ("kind", "corrects") if column in done]
+    arriving = arriving_rows(*said) if len(said) == 2 else None
+    return clocks(name, rows, source.twin_timezone, places, known, context.knows_locations, arriving)
 
 
 def _wait(done: dict[str, _Cells], clock: Clocks, naive: npt.NDArray[np.bool_]) -> None:

@@ -40,16 +40,16 @@ class Clocks:
 
 
 def clocks(name: str, rows: int, default: str, places: Mapping[str, pa.Array], known: Mapping[str, str],
-           complete: bool, kinds: pa.Array | None = None) -> Clocks:  # fmt: skip
+           complete: bool, arriving: Flags | None = None) -> Clocks:  # fmt: skip
     """The clock of each row for instant column `name`.
 
     `places` holds the row's locations by column, `known` the zones of locations (empty: it has none of its own).
-    The first place with a zone decides; for movements of `ARRIVING` kinds the destination stands before the origin.
-    With `complete`, `known` has every location there is, and a place that it has not makes the row wait.
+    The first place with a zone decides; for `arriving` rows the destination stands before the origin. With `complete`,
+    `known` has every location there is, and a place that it has not makes the row wait.
     """
     zones = [default]
     which = np.zeros(rows, np.int64)
-    arriving = None if kinds is None or name in ARRIVALS else pc.is_in(kinds, pa.array(ARRIVING)).to_numpy(False)
+    arriving = None if name in ARRIVALS else arriving
     places = _exchanged(places, arriving)
     waiting: dict[str, Flags] = {}
     for place in reversed(PLACES) if name in ARRIVALS else PLACES:
@@ -62,6 +62,17 @@ def clocks(name: str, rows: int, default: str, places: Mapping[str, pa.Array], k
         if (found[open_yet] == UNKNOWN).any():
             waiting[place] = open_yet & (found == UNKNOWN)
     return Clocks(zones, np.where(which == UNKNOWN, 0, which), _blamed(waiting, arriving))
+
+
+def arriving_rows(kinds: pa.Array, corrects: pa.Array) -> Flags:
+    """Movements that happen at their destination: those of `ARRIVING` kinds, and cancellations of the others, which
+    have their ends swapped.
+
+    >>> arriving_rows(pa.array(["receipt", "receipt", "sale", "sale"]), pa.array([None, "e1", None, "e2"])).tolist()
+    [True, False, False, True]
+    """
+    arrives = pc.is_in(kinds, pa.array(ARRIVING)).to_numpy(zero_copy_only=False)
+    return np.asarray(arrives ^ corrects.is_valid().to_numpy(zero_copy_only=False))
 
 
 def _exchanged(places: Mapping[str, pa.Array], arriving: Flags | None) -> Mapping[str, pa.Array]:

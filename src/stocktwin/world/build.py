@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from stocktwin.domain.ports import Progress, silent
 from stocktwin.world.blocks import blocks_written
@@ -14,29 +13,7 @@ from stocktwin.world.circumstances import words_of
 from stocktwin.world.encoding import write_columns
 from stocktwin.world.feeds import finish, world_feeds
 from stocktwin.world.settings import Settings
-
-TWIN_TOML: Final = """\
-# A firm that does not exist: {dcs} distribution centres, {suppliers} suppliers, {items} items. Made by stocktwin.world.
-name = "Meridian Supply"
-currency = "USD"
-timezone = "America/New_York"
-holding_rate = 0.20
-
-# The warehouse knows what came in and what moved between the DCs; for everything else the ERP's word is the record.
-[authority]
-default = "erp"
-receipt = "wms"
-transfer_out = "wms"
-transfer_in = "wms"
-
-[sources.erp]
-folder = "feeds/erp"
-system = "erp"
-
-[sources.wms]
-folder = "feeds/wms"
-system = "wms"
-"""
+from stocktwin.world.twin_file import twin_toml
 
 
 @dataclass(frozen=True)
@@ -71,9 +48,7 @@ def write_world(folder: Path, settings: Settings, processes: int | None, progres
     """Writes a whole world."""
     settings.script.check(words_of(settings.size.network))
     folder.mkdir(parents=True, exist_ok=True)
-    size = settings.size
-    toml = TWIN_TOML.format(dcs=len(size.dcs), suppliers=len(size.suppliers), items=size.items)
-    (folder / "twin.toml").write_text(toml, encoding="utf-8")
+    (folder / "twin.toml").write_text(twin_toml(settings.size), encoding="utf-8")
     settings.save(folder)
     rows = Counter({name: write_columns(folder / name, columns) for name, columns in world_feeds(settings)})
     for counts in blocks_written(folder, settings, processes, progress):

@@ -28,6 +28,8 @@ class ErpTable:
     feed: str
     columns: tuple[tuple[str, str, str], ...]
     key: tuple[str, ...]
+    latest: bool = False
+    """Whether a later row of a key takes the place of an earlier one; else the first stands."""
 
 
 TABLES: Final = (
@@ -71,9 +73,9 @@ TABLES: Final = (
         ("smbln", "corrects", "TEXT"), ("cpudt", "recorded_at", "TEXT"),
     ), ("mblnr",)),
     ErpTable("stock_overview", "observations", (
-        ("snapnr", "event_id", "TEXT"), ("stichtag", "event_time", "TEXT"), ("matnr", "item_id", "TEXT"),
-        ("werks", "location_id", "TEXT"), ("labst", "quantity", "TEXT"), ("charg", "lot", "TEXT"),
-    ), ("snapnr",)),
+        ("matnr", "item_id", "TEXT"), ("werks", "location_id", "TEXT"), ("labst", "quantity", "TEXT"),
+        ("stichtag", "event_time", "TEXT"),
+    ), ("matnr", "werks"), latest=True),
 )  # fmt: skip
 """Their names are those a German-made ERP would have; the twin's mapping has to translate them."""
 
@@ -90,10 +92,8 @@ def write_sqlite(path: Path, feeds: Mapping[str, Iterable[Columns]]) -> dict[str
         con.execute("PRAGMA journal_mode = OFF")
         con.execute("PRAGMA synchronous = OFF")
         for table in TABLES:
-            con.execute(create_sql(table))
-            marks = ", ".join("?" for _ in table.columns)
-            for columns in feeds.get(table.feed, ()):
-                con.executemany(f"INSERT OR IGNORE INTO {table.name} VALUES ({marks})", rows_of(table, columns))
+            con.execute(f"{create_sql(table)} WITHOUT ROWID")
+            con.executemany(_insert_sql(table), stated(table, feeds.get(table.feed, ())))
             rows[table.name] = con.execute(f"SELECT count(*) FROM {table.name}").fetchone()[0]
     con.close()
     return rows
@@ -103,8 +103,7 @@ def insert_rows(con: sqlite3.Connection, feed: str, columns: Columns) -> int:
     """Adds the rows of one feed to an open database (as `world play` does); returns how many were new."""
     table = next(one for one in TABLES if one.feed == feed)
     before = con.total_changes
-    marks = ", ".join("?" for _ in table.columns)
-    con.executemany(f"INSERT OR IGNORE INTO {table.name} VALUES ({marks})", rows_of(table, columns))
+    con.executemany(_insert_sql(table), stated(table, [columns]))
     return con.total_changes - before
 
 
@@ -116,8 +115,7 @@ def write_postgres_dump(path: Path, feeds: Mapping[str, Iterable[Columns]]) -> N
         for table in TABLES:
             stream.write(f"DROP TABLE IF EXISTS {table.name};\n{create_sql(table)};\n")
             stream.write(f"CREATE TEMP TABLE incoming (LIKE {table.name}) ON COMMIT DROP;\nCOPY incoming FROM stdin;\n")
-            for columns in feeds.get(table.feed, ()):
-                stream.writelines("\t".join(map(_copied, row)) + "\n" for row in rows_of(table, columns))
+            stream.writelines("\t".join(map(_copied, row)) + "\n" for row in stated(table, feeds.get(table.feed, ())))
             stream.write(
                 f"\\.\nINSERT INTO {table.name} SELECT * FROM incoming ON CONFLICT DO NOTHING;\nDROP TABLE incoming;\n"
             )
@@ -128,6 +126,21 @@ def create_sql(table: ErpTable) -> str:
     """The statement that makes a table, in words that SQLite and PostgreSQL both know."""
     columns = ", ".join(f"{name} {kind}" for name, _, kind in table.columns)
     return f"CREATE TABLE {table.name} ({columns}, PRIMARY KEY ({', '.join(table.key)}))"
+
+
+def _insert_sql(table: ErpTable) -> str:
+    marks = ", ".join("?" for _ in table.columns)
+    return f"INSERT OR {'REPLACE' if table.latest else 'IGNORE'} INTO {table.name} VALUES ({marks})"
+
+
+def stated(table: ErpTable, parts: Iterable[Columns]) -> Iterable[tuple[Any, ...]]:
+    """The rows of a table from the parts of its feed; where only the latest counts, one of each key."""
+    rows = (row for columns in parts for row in rows_of(table, columns))
+    if not table.latest:
+        return rows
+    names = [name for name, _, _ in table.columns]
+    places = [names.index(name) for name in table.key]
+    return {tuple(row[place] for place in places): row for row in rows}.values()
 
 
 def rows_of(table: ErpTable, columns: Columns) -> Iterator[tuple[Any, ...]]:

@@ -6,44 +6,109 @@ Tables of a block are told by `block_feeds`, those that belong to no block by `w
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
-from stocktwin.world.encoding import Columns
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from stocktwin.world.circumstances import Circumstances
+from stocktwin.world.crossref_feed import crossref_columns
+from stocktwin.world.delivery import Stutter, delivered
+from stocktwin.world.draws import Draws
+from stocktwin.world.encoding import ROW_GROUP, Columns
+from stocktwin.world.erp_database import TABLES, write_sqlite
+from stocktwin.world.labels import alias_of
 from stocktwin.world.life import Life
 from stocktwin.world.master import lane_columns, location_columns, master_tables
 from stocktwin.world.movement_feed import book_columns, count_columns, movement_columns
 from stocktwin.world.order_feed import order_columns, shipment_columns
 from stocktwin.world.posting_faults import ERP, SYSTEMS, WMS
+from stocktwin.world.records import taken
+from stocktwin.world.sensor_feed import cold_room_columns, door_columns, scale_columns, shelf_columns, signal_columns
 from stocktwin.world.settings import Settings
+from stocktwin.world.transport_feed import milestone_columns, ping_columns
 
 Feed = Iterator[tuple[str, Columns]]
+
+DATABASE_ITEMS: Final = 10_000
+"""Firms of more items have no database made of their feeds: it would be as large as all else together."""
 
 
 def world_feeds(settings: Settings) -> Feed:
     """The tables that are told once."""
-    network = settings.size.network
+    network, luck = settings.size.network, Draws(settings.seed)
+    around = Circumstances.of(luck, network, settings.days, settings.script)
     yield "feeds/erp/locations", location_columns(network)
     yield "feeds/erp/lanes", lane_columns(network)
+    yield "feeds/signals/signals", signal_columns(around.signals.published(settings.days))
+    yield "feeds/iot/signals", cold_room_columns(luck, network, around, settings.days)
 
 
 def block_feeds(life: Life) -> Feed:
     """The tables that each block tells its part of, one after the other."""
-    design, clock = life.design, life.clock
-    for name, columns in master_tables(design, life.steering).items():
+    for name, columns in master_tables(life.design, life.steering).items():
         yield f"feeds/erp/{name}", columns
+    yield "feeds/erp/crossref", crossref_columns(life.design, life.aliases, life.words[WMS], life.instruments.tagged)
+    yield from _office_feeds(life)
+    yield "feeds/erp/orders", order_columns(life.orders)
+    yield "feeds/tms/shipments", shipment_columns(life.orders)
+    yield "feeds/tms/positions", milestone_columns(life.orders, life.clock)
+    pings = ping_columns(life.luck, life.orders, life.clock, life.rates, life.coverage)
+    yield "feeds/gps/positions", pings
+    yield "feeds/rfid/movements", door_columns(life.instruments, life.orders, life.documents)
+    yield "feeds/rfid/observations", shelf_columns(life.instruments)
+    yield "feeds/iot/observations", scale_columns(life.instruments)
+
+
+def _office_feeds(life: Life) -> Feed:
+    """What ERP and WMS post and state."""
+    design, clock = life.design, life.clock
     for system in (ERP, WMS):
         postings = life.office.postings(system)
+        stutter = Stutter.of(life.luck, clock, life.reality.days, SYSTEMS[system], life.rates)
+        sent = taken(postings, delivered(postings.recorded_us, stutter, life.luck))
+        named = design.item[sent.row]
+        if system == WMS:
+            alias = alias_of(sent, life.office, life.aliases)
+            named = np.where(alias >= 0, len(design.items) + alias, named)
         yield (
             f"feeds/{SYSTEMS[system]}/movements",
-            movement_columns(system, design, life.events, life.orders, life.documents, postings),
+            movement_columns(system, life.words[system], design, life.events, life.orders, life.documents, sent, named),
         )
         if system == ERP:
-            yield "feeds/erp/observations", book_columns(design, clock, life.reality.days, life.events, postings)
-    yield "feeds/wms/observations", count_columns(design, clock, life.reality.counts)
-    yield "feeds/erp/orders", order_columns(life.orders)
-    yield "feeds/erp/shipments", shipment_columns(life.orders)
+            full = life.settings.size.full_books
+            books = book_columns(design, clock, life.reality.days, life.events, postings, full)
+            yield "feeds/erp/observations", books
+    yield "feeds/wms/observations", count_columns(design, clock, life.reality.counts, life.words[WMS], life.troubles)
 
 
 def finish(folder: Path, settings: Settings) -> None:
-    """What is made of the written feeds, for the whole world at once: nothing so far."""
+    """What is made of the written feeds, for the whole world at once: the ERP as a database, where it is not too large.
+    It is made anew from all parts of the feeds."""
+    if settings.size.items <= DATABASE_ITEMS:
+        write_sqlite(folder / "feeds" / "erp_db" / "erp.sqlite", erp_parts(folder / "feeds" / "erp"))
+
+
+def erp_parts(folder: Path) -> dict[str, Iterator[Columns]]:
+    """The parts of each ERP feed, one at a time, old ones first."""
+    return {table.feed: _parts(folder, table.feed) for table in TABLES}
+
+
+def _parts(folder: Path, feed: str) -> Iterator[Columns]:
+    for path in sorted(folder.glob(f"{feed}[-.]*")):
+        if path.suffix == ".csv":
+            yield from _csv_parts(path)
+        elif path.suffix == ".parquet":
+            for batch in pq.ParquetFile(path).iter_batches(ROW_GROUP):
+                yield dict(zip(batch.schema.names, batch.columns, strict=True))
+
+
+def _csv_parts(path: Path) -> Iterator[Columns]:
+    with path.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    if rows:
+        yield {name: pa.array([row[name] or None for row in rows], pa.string()) for name in rows[0]}

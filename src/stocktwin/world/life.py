@@ -13,14 +13,19 @@ from stocktwin.world.circumstances import Circumstances
 from stocktwin.world.clock import Clock
 from stocktwin.world.design import Design, make_design
 from stocktwin.world.draws import Draws
+from stocktwin.world.identifiers import Aliases, draw_aliases
 from stocktwin.world.movement_feed import documents
 from stocktwin.world.order_feed import OrderBook, order_book
 from stocktwin.world.physics import run
-from stocktwin.world.posting_faults import PostingFaults, make_posting_faults
+from stocktwin.world.posting_faults import Clerks, PostingFaults
 from stocktwin.world.postings import Office, reported_events
+from stocktwin.world.rates import Coverage, Rates
 from stocktwin.world.records import Events, Reality
+from stocktwin.world.sensor_feed import Instruments
 from stocktwin.world.settings import Settings
 from stocktwin.world.steering import Steering
+from stocktwin.world.troubles import Troubles
+from stocktwin.world.words import Words, erp_words, wms_words
 
 
 @dataclass(frozen=True)
@@ -39,10 +44,49 @@ class Life:
         """What gets reported."""
         return reported_events(self.reality, self.design, self.luck)
 
+    @property
+    def rates(self) -> Rates:
+        """How often things go wrong."""
+        return self.settings.rates
+
+    @cached_property
+    def clerks(self) -> Clerks:
+        """Those who post, and what they get wrong."""
+        return Clerks(self.design, self.luck, self.rates)
+
+    @cached_property
+    def troubles(self) -> Troubles:
+        """What ails the systems of whole sites."""
+        return Troubles.of(self.luck, self.clock, self.reality.days, self.rates)
+
+    @cached_property
+    def aliases(self) -> Aliases:
+        """New numbers of repacked articles."""
+        rates = self.rates
+        item, neighbour = self.design.item, self.clerks.neighbour
+        return draw_aliases(self.luck, item, neighbour, self.reality.days, rates.alias_codes, rates.missing_crossref,
+                            rates.wrong_crossref)  # fmt: skip
+
+    @cached_property
+    def words(self) -> tuple[Words, Words]:
+        """The words of ERP and WMS."""
+        return erp_words(self.design), wms_words(self.design, self.aliases)
+
+    @property
+    def coverage(self) -> Coverage:
+        """How much of the network carries instruments."""
+        return Coverage.of(self.settings.size.items, self.settings.size.blocks)
+
+    @cached_property
+    def instruments(self) -> Instruments:
+        """Tags, readers, scales."""
+        return Instruments(self.luck, self.design, self.clock, self.reality.days, self.reality.events, self.office,
+                           self.rates, self.coverage)  # fmt: skip
+
     @cached_property
     def faults(self) -> PostingFaults:
         """What is posted wrongly."""
-        return make_posting_faults(self.design, self.luck, self.events, self.reality.counts)
+        return self.clerks.faults(self.events, self.reality.counts)
 
     @cached_property
     def orders(self) -> OrderBook:
@@ -58,7 +102,8 @@ class Life:
     @cached_property
     def office(self) -> Office:
         """Those who post."""
-        return Office(self.design, self.luck, self.clock, self.reality.days, self.events, self.faults)
+        days = self.reality.days
+        return Office(self.design, self.luck, self.clock, days, self.events, self.faults, self.troubles)
 
 
 def catalogue_of(settings: Settings, block: int) -> Catalogue:

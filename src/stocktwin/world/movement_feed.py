@@ -12,13 +12,15 @@ import pyarrow as pa
 from stocktwin.domain.identity import CUSTOMER, GAIN, LOSS, SCRAP
 from stocktwin.world.clock import MINUTE, Clock, date_of, epoch_days
 from stocktwin.world.design import Design
-from stocktwin.world.encoding import chosen, dates, instants, joined, quantities, where
+from stocktwin.world.encoding import Columns, chosen, dates, joined, quantities, where
 from stocktwin.world.lots import NO_LOT, made_day, maker
 from stocktwin.world.network import Network
 from stocktwin.world.order_feed import OrderBook, day_texts
 from stocktwin.world.posting_faults import ERP, SYSTEMS, WMS
-from stocktwin.world.postings import FIRST, REVERSAL, RIGHT, Postings, book
+from stocktwin.world.postings import CASE, FIRST, PALLET, PIECE, REVERSAL, RIGHT, Postings, effects
 from stocktwin.world.records import Counts, Event, Events
+from stocktwin.world.troubles import Troubles
+from stocktwin.world.words import Words
 
 Ints = npt.NDArray[np.int64]
 
@@ -33,6 +35,8 @@ REASONS: Final = ("opening balance", None, None, "inspected, good", None, None, 
                   "found again", "expired", "damage found", "found again")  # fmt: skip
 SUFFIXES: Final = ("", "-2", "-R", "-3")
 """Of the event id, by role of the posting."""
+BY_ORDER: Final = (Event.RECEIPT, Event.TRANSFER_IN, Event.TRANSFER_OUT)
+PACKS: Final = (None, "case", "pallet")
 BOOK_SECOND: Final = 20 * 3600 + 1800
 """When the ERP takes its nightly picture of the books."""
 
@@ -104,37 +108,33 @@ def conditions(events: Events) -> tuple[pa.Array, pa.Array]:
 
 
 def movement_columns(
-    system: int, design: Design, events: Events, orders: OrderBook, document: pa.Array, postings: Postings
-) -> dict[str, pa.Array]:
-    """The `movements` table of one system."""
+    system: int, words: Words, design: Design, events: Events, orders: OrderBook, document: pa.Array,
+    postings: Postings, named: Ints,
+) -> Columns:  # fmt: skip
+    """The `movements` table of one system, in its words. `named` is what each posting names its item by: a place in the
+    words' items."""
     at = pa.array(postings.event)
     kind = events.kind[postings.event]
-    item = design.item[events.row[postings.event]]
-    origin, destination = (end.take(at) for end in ends(design, events, orders))
+    item, dc = design.item[postings.row], design.dc[postings.row]
+    origin, destination = places(design, events, orders, postings)
     left, entered = (condition.take(at) for condition in conditions(events))
-    back = postings.role == REVERSAL
-    origin, destination = where(back, destination, origin), where(back, origin, destination)
-    line = np.where(
-        np.isin(kind, (Event.RECEIPT, Event.TRANSFER_IN, Event.TRANSFER_OUT)), events.line[postings.event], -1
-    )
+    line = np.where(np.isin(kind, BY_ORDER), events.line[postings.event], -1)
     of_line = pa.array(line, mask=line < 0)
     followed = pa.array((line >= 0) & orders.followed[line])
-    cases = postings.in_cases == 1
-    pieces = np.where(cases, postings.quantity // design.items.case[item], postings.quantity)
     order_id = orders.order_id.take(of_line)
     prefix = f"{SYSTEMS[system].upper()}-"
     doc = document.take(at)
     return {
         "event_id": joined(prefix, doc, chosen(SUFFIXES, postings.role)),
-        "event_time": instants(postings.event_us),
+        "event_time": words.times(postings.event_us, dc),
         "kind": chosen(KINDS, kind),
-        "item_id": chosen(design.items.item_id, item),
-        "quantity": quantities(pieces, design.items.scale[item]),
-        "unit": where(cases, chosen(("case",), np.zeros(len(item), np.int64)), chosen(design.items.unit, item)),
-        "from_id": origin,
-        "to_id": destination,
-        "lot": lot_texts(design.network, events.lot[postings.event]),
-        "expiry": expiries(design, events.row[postings.event], events.lot[postings.event]),
+        "item_id": chosen(words.items, named),
+        "quantity": quantities(packs(design, postings), design.items.scale[item]),
+        "unit": words.unit(where(postings.pack > PIECE, chosen(PACKS, postings.pack), chosen(design.items.unit, item))),
+        "from_id": words.place(origin),
+        "to_id": words.place(destination),
+        "lot": lot_texts(design.network, postings.lot),
+        "expiry": expiries(design, postings.row, postings.lot),
         "condition": left,
         "to_condition": entered,
         "document": doc,
@@ -144,8 +144,25 @@ def movement_columns(
         "reason": _reasons(postings, kind),
         "system": chosen(SYSTEMS, np.full(len(item), system)),
         "corrects": joined(prefix, doc, chosen(SUFFIXES, postings.corrects)),
-        "recorded_at": instants(postings.recorded_us),
+        "recorded_at": words.times(postings.recorded_us, dc),
     }
+
+
+def places(design: Design, events: Events, orders: OrderBook, postings: Postings) -> tuple[pa.Array, pa.Array]:
+    """Where goods left and went as it was posted: maybe to the wrong DC, and back where a posting is reversed."""
+    origin, destination = (end.take(pa.array(postings.event)) for end in ends(design, events, orders))
+    elsewhere = design.dc[postings.row] != design.dc[events.row[postings.event]]
+    destination = where(elsewhere, chosen(design.dc_ids, design.dc[postings.row]), destination)
+    back = postings.role == REVERSAL
+    return where(back, destination, origin), where(back, origin, destination)
+
+
+def packs(design: Design, postings: Postings) -> Ints:
+    """Quantities in what they were counted in: pieces, cases or pallets, times the item's scale."""
+    items, item = design.items, design.item[postings.row]
+    case = items.case[item]
+    pieces = np.select([postings.pack == CASE, postings.pack == PALLET], [case, case * items.cases_per_pallet[item]], 1)
+    return np.asarray(postings.quantity // pieces)
 
 
 def _reasons(postings: Postings, kind: Ints) -> pa.Array:
@@ -156,32 +173,55 @@ def _reasons(postings: Postings, kind: Ints) -> pa.Array:
     return where((postings.role != FIRST) | (postings.late == 1), special, usual)
 
 
-def count_columns(design: Design, clock: Clock, counts: Counts) -> dict[str, pa.Array]:
+def count_columns(design: Design, clock: Clock, counts: Counts, words: Words, troubles: Troubles) -> Columns:
     """Cycle counts, as the warehouse reports them."""
-    when = clock.instant(counts.day, counts.second, design.dc[counts.row])
+    dc = design.dc[counts.row]
+    when = clock.instant(counts.day, counts.second, dc)
+    when = when + troubles.skew(dc, when)
     shelf = chosen(design.shelf_texts, counts.row)
     ids = joined("WMS-CC-", day_texts(counts.day), "-", shelf, part_texts(counts.part))
-    found = _observations(design, WMS, "cycle_count", ids, counts.row, counts.quantity, when, 3)
+    found = _observations(design, words, WMS, "cycle_count", ids, counts.row, counts.quantity, when, 3)
     return found | {"lot": lot_texts(design.network, counts.lot)}
 
 
-def book_columns(design: Design, clock: Clock, days: int, events: Events, postings: Postings) -> dict[str, pa.Array]:
-    """The ERP's own level of every item-location on the last night of each month. A negative one cannot be stated and
-    is left out."""
-    none = np.zeros(0, np.int64)
-    rows, levels, moments, nights = [none], [none], [none], [none]
-    for day in book_days(days):
-        cut = clock.instant(np.full(len(design.network.dcs), day), BOOK_SECOND, np.arange(len(design.network.dcs)))
-        level = book(postings, events, design, cut)
-        at = np.flatnonzero(level >= 0)
-        rows.append(at)
-        levels.append(level[at])
-        moments.append(cut[design.dc[at]])
-        nights.append(np.full(len(at), day))
-    row = np.concatenate(rows)
-    shelf = chosen(design.shelf_texts, row)
-    ids = joined("ERP-BOOK-", day_texts(np.concatenate(nights)), "-", shelf)
-    return _observations(design, ERP, "erp_book", ids, row, np.concatenate(levels), np.concatenate(moments), 10)
+def book_columns(design: Design, clock: Clock, days: int, events: Events, postings: Postings, full: bool) -> Columns:
+    """The ERP's own nightly levels: of what moved on its book since the night before, on the last night of a month of
+    everything (where `full`). A negative one cannot be stated and is left out."""
+    cut = clock.instant(np.arange(days)[:, None], BOOK_SECOND, np.arange(len(design.network.dcs))[None, :])
+    row, night, level = nightly_levels(design, postings, events, cut, book_days(days) if full else [])
+    stated = level >= 0
+    row, night, level = row[stated], night[stated], level[stated]
+    ids = joined("ERP-BOOK-", day_texts(night), "-", chosen(design.shelf_texts, row))
+    when = cut[night, design.dc[row]]
+    return _observations(design, Words(design.items.item_id), ERP, "erp_book", ids, row, level, when, 10)
+
+
+def nightly_levels(
+    design: Design, postings: Postings, events: Events, cut: Ints, whole: list[int]
+) -> tuple[Ints, Ints, Ints]:
+    """(item-location, night, level on the book) of what a night finds changed, and of everything on the nights of
+    `whole`; `cut[night, dc]` is when the picture is taken. By night, then item-location."""
+    nights = len(cut)
+    dc = design.dc[postings.row]
+    moment = np.maximum(postings.event_us, postings.recorded_us)
+    night = np.empty(len(moment), np.int64)
+    for site in range(cut.shape[1]):
+        night[dc == site] = np.searchsorted(cut[:, site], moment[dc == site])
+    seen = np.flatnonzero(night < nights)
+    key = postings.row[seen] * nights + night[seen]
+    order = np.argsort(key, kind="stable")
+    steps, first = np.unique(key[order], return_index=True)
+    change = (effects(postings, events) * postings.quantity)[seen][order]
+    level = np.cumsum(np.add.reduceat(change, first)) if len(steps) else change
+    begins = np.searchsorted(steps // nights, np.arange(len(design)))
+    before = np.concatenate([[0], level])[begins]
+    every = (np.arange(len(design))[:, None] * nights + np.array(whole, np.int64)[None, :]).reshape(-1)
+    asked = np.union1d(steps, every)
+    at = np.searchsorted(steps, asked, side="right")
+    row = asked // nights
+    stated = np.where(at > begins[row], np.concatenate([[0], level])[at] - before[row], 0)
+    order = np.lexsort((row, asked % nights))
+    return row[order], (asked % nights)[order], stated[order]
 
 
 def book_days(days: int) -> list[int]:
@@ -194,19 +234,27 @@ def book_days(days: int) -> list[int]:
 
 
 def _observations(
-    design: Design, system: int, method: str, ids: pa.Array, row: Ints, level: Ints, when: Ints, delay: int
-) -> dict[str, pa.Array]:
-    item = design.item[row]
+    design: Design,
+    words: Words,
+    system: int,
+    method: str,
+    ids: pa.Array,
+    row: Ints,
+    level: Ints,
+    when: Ints,
+    delay: int,
+) -> Columns:
+    item, dc = design.item[row], design.dc[row]
     zero = np.zeros(len(row), np.int64)
     return {
         "event_id": ids,
-        "event_time": instants(when),
+        "event_time": words.times(when, dc),
         "method": chosen((method,), zero),
-        "item_id": chosen(design.items.item_id, item),
-        "location_id": chosen(design.dc_ids, design.dc[row]),
+        "item_id": chosen(words.items, item),
+        "location_id": words.place(chosen(design.dc_ids, dc)),
         "quantity": quantities(level, design.items.scale[item]),
-        "unit": chosen(design.items.unit, item),
+        "unit": words.unit(chosen(design.items.unit, item)),
         "scope": chosen(("complete",), zero),
         "system": chosen(SYSTEMS, zero + system),
-        "recorded_at": instants(when + delay * MINUTE),
+        "recorded_at": words.times(when + delay * MINUTE, dc),
     }

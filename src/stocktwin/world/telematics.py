@@ -186,10 +186,8 @@ def _part(journeys: Journeys, shipment: Ints, when: Ints) -> Floats:
 def _along(routes: list[Route], which: Ints, part: Floats) -> tuple[Floats, Floats]:
     """Where on its route each one is."""
     latitude, longitude = np.empty(len(part)), np.empty(len(part))
-    order = np.argsort(which, kind="stable")
-    for route, at in zip(
-        routes, np.split(order, np.searchsorted(which[order], np.arange(1, len(routes)))), strict=True
-    ):
+    for k, route in enumerate(routes):
+        at = np.flatnonzero(which == k)
         latitude[at] = np.interp(part[at], route.part, route.latitude)
         longitude[at] = np.interp(part[at], route.part, route.longitude)
     return latitude, longitude

@@ -10,13 +10,28 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from stocktwin.world.clock import Clock, epoch_days
+from stocktwin.world.delivery import Stutter
 from stocktwin.world.design import Design
 from stocktwin.world.encoding import Columns, chosen, dates, instants, joined, quantities, where
+from stocktwin.world.labels import (
+    Labels,
+    day_of,
+    held_back,
+    in_order,
+    labels,
+    posting_labels,
+    site_labels,
+    unknown_names,
+)
 from stocktwin.world.life import Life
 from stocktwin.world.movement_feed import KINDS, conditions, documents, ends, lot_texts
 from stocktwin.world.order_feed import OrderBook
-from stocktwin.world.posting_faults import SYSTEMS, Cause, PostingFaults, error_units
-from stocktwin.world.records import NEVER, UNREPORTED, Event, Events, Reality, Vanished
+from stocktwin.world.posting_faults import ERP, IOT, RFID, SYSTEMS, WMS, Cause
+from stocktwin.world.postings import correction_second
+from stocktwin.world.records import EFFECT, NEVER, UNREPORTED, Event, Reality, stacked
+from stocktwin.world.rfid import STRAY
+from stocktwin.world.sensor_feed import Instruments
+from stocktwin.world.state import WINDOWS
 
 Ints = npt.NDArray[np.int64]
 
@@ -36,7 +51,7 @@ def truth_tables(life: Life) -> Iterator[tuple[str, Columns]]:
     yield "truth/balances", balance_columns(design, reality)
     yield "truth/movements", movement_columns(design, life.clock, reality, life.orders)
     yield "truth/demand", demand_columns(design, reality)
-    yield "truth/faults", fault_columns(design, reality, life.events, life.faults, life.documents)
+    yield "truth/faults", fault_columns(life)
 
 
 def _shelf(design: Design, row: Ints) -> dict[str, pa.Array]:
@@ -97,38 +112,88 @@ def demand_columns(design: Design, reality: Reality) -> dict[str, pa.Array]:
     }
 
 
-def fault_columns(
-    design: Design, reality: Reality, events: Events, faults: PostingFaults, document: pa.Array
-) -> dict[str, pa.Array]:
+def fault_columns(life: Life) -> Columns:
     """The labels: `units` is what the fault makes the record show too much (negative: too little), from `start` until
-    `end`, the day the books were put right (null: still wrong at the end of the world)."""
-    posted = np.stack([faults.cause, events.row[faults.event], events.day[faults.event], faults.corrected_day,
-                       error_units(events, faults), faults.system, faults.event])  # fmt: skip
-    table = np.concatenate([_vanished(reality.vanished), posted], axis=1)
-    cause, row, start, end, units, system, event = table[:, np.lexsort((table[0], table[1], table[2]))]
-    scale = design.items.scale[design.item[row]]
-    value = units * design.items.atom_cost[design.item[row]]
-    ended = end < reality.days
+    `end`, when the books were put right (null: still wrong at the end of the world). Faults of a whole site name no
+    item and have no units; where `on_record` is false, the record is right all the same."""
+    found = in_order(all_labels(life))
+    design, clock = life.design, life.clock
+    here = found.row >= 0
+    item = np.where(here, design.item[found.row], -1)
+    dc = np.where(here, design.dc[found.row], found.dc)
+    scale = np.where(here, design.items.scale[item], 0)
+    value = found.units * np.where(here, design.items.atom_cost[item], 0.0)
+    ended = found.ended_us >= 0
+    number = chosen([f"{k:05d}" for k in range(len(item))], np.arange(len(item)))
     return {
-        "fault_id": joined(f"F{design.group}-", chosen([f"{k:05d}" for k in range(len(row))], np.arange(len(row)))),
-        "cause": chosen([c.name for c in Cause], cause),
-        **_shelf(design, row),
-        "start": dates(epoch_days(start)),
-        "end": dates(epoch_days(np.where(ended, end, 0)), ended),
-        "units": quantities(units, scale),
+        "fault_id": joined(f"F{design.group}-", number),
+        "cause": chosen([c.name for c in Cause], found.cause),
+        "item_id": chosen(design.items.item_id, item),
+        "location_id": chosen(design.dc_ids, dc),
+        "start": dates(epoch_days(day_of(found.started_us, dc, clock))),
+        "end": dates(epoch_days(day_of(found.ended_us, dc, clock)), ended),
+        "units": quantities(found.units, scale),
         "value": pa.array(np.round(value, 2)),
-        "system": chosen(SYSTEMS, system),
-        "document": document.take(pa.array(event, mask=event < 0)),
+        "lot": lot_texts(design.network, found.lot),
+        "system": chosen(SYSTEMS, found.system),
+        "document": life.documents.take(pa.array(found.event, mask=found.event < 0)),
+        "on_record": pa.array(found.on_record == 1),
+        "started_at": instants(found.started_us),
+        "ended_at": instants(found.ended_us, ended),
     }
 
 
-def _vanished(gone: Vanished) -> Ints:
-    """One label for all that vanished from an item-location by one cause until it came to light."""
-    keys, first = np.unique(np.stack([gone.kind, gone.row, gone.end]), axis=1, return_inverse=True)
-    kind, row, end = keys
+def all_labels(life: Life) -> Labels:
+    """Everything that went wrong in a block; with the first block also what befell whole sites."""
+    office = life.office
+    parts = [vanished_labels(life), posting_labels(office), held_back(office)]
+    parts += [unknown_names(office, office.postings(WMS), life.aliases), instrument_labels(life.instruments)]
+    if life.luck.block == 0:
+        parts += [site_labels(office), delivery_labels(life)]
+    return stacked(Labels, parts)
+
+
+def vanished_labels(life: Life) -> Labels:
+    """One for all that vanished from an item-location by one cause until it came to light."""
+    gone, design = life.reality.vanished, life.design
+    keys, first = np.unique(np.stack([gone.kind, gone.row, gone.end, gone.how]), axis=1, return_inverse=True)
+    kind, row, end, how = keys
     units = np.bincount(first.reshape(-1), gone.quantity, len(row)).astype(np.int64)
     since = np.full(len(row), NEVER)
     np.minimum.at(since, first.reshape(-1), gone.since)
     cause = np.array([int(CAUSES.get(event, -1)) for event in Event])[kind]
-    none = np.full(len(row), -1)
-    return np.stack([cause, row, since, end, units, none, none])
+    done = np.where(end < life.reality.days, end, 0)
+    opened = np.array([WINDOWS[event][0] if event in WINDOWS else 0.0 for event in Event])
+    second = np.where(how >= 0, correction_second(life.luck, done, row), int(opened[Event.FOUND] * 3600))
+    ended = life.clock.instant(done, second, design.dc[row])
+    started = life.clock.instant(since, (opened[kind] * 3600).astype(np.int64), design.dc[row])
+    return labels(len(row), cause=cause, row=row, started_us=started, units=units,
+                  ended_us=np.where(end < life.reality.days, ended, -1))  # fmt: skip
+
+
+def instrument_labels(instruments: Instruments) -> Labels:
+    """Of stray reads and dead scales: the record is none the worse for them."""
+    reads = instruments.doors
+    at = np.flatnonzero(reads.sort == STRAY)
+    event, office = reads.event[at], instruments.office
+    stray = labels(len(at), cause=Cause.stray_read, row=reads.row[at], system=RFID, event=event,
+                   started_us=office.instant(event), ended_us=office.instant(event), on_record=0,
+                   units=EFFECT[office.events.kind[event]] * reads.quantity[at])  # fmt: skip
+    dead = instruments.dead
+    row = instruments.scaled[dead.thing]
+    end = office.end_us[instruments.design.dc[row]]
+    ended = np.where(dead.end_us < end, dead.end_us, -1)
+    dumb = labels(len(row), cause=Cause.silent_system, row=row, system=IOT, started_us=dead.start_us, ended_us=ended,
+                  on_record=0)  # fmt: skip
+    return stacked(Labels, [stray, dumb])
+
+
+def delivery_labels(life: Life) -> Labels:
+    """Of interfaces that sent twice, or in another order."""
+    parts = []
+    for system in (ERP, WMS):
+        stutter = Stutter.of(life.luck, life.clock, life.reality.days, SYSTEMS[system], life.rates)
+        for cause, found in ((Cause.duplicate_delivery, stutter.twice), (Cause.reordered_delivery, stutter.mixed)):
+            parts.append(labels(len(found), cause=cause, system=system, started_us=found.start_us,
+                                ended_us=found.end_us, on_record=0))  # fmt: skip
+    return stacked(Labels, parts)
