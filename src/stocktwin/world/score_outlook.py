@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from stocktwin.domain.calendar import MICROSECONDS_PER_DAY as DAY
 
@@ -24,6 +25,8 @@ WINDOWS: Final = pa.schema(
     ]
 )
 """Arrival windows that the twin gave, at one or several origins."""
+SPAN: Final = 2**32
+"""More days than any calendar has."""
 QUANTILES: Final = {"q10": 0.1, "q50": 0.5, "q90": 0.9}
 
 
@@ -85,22 +88,20 @@ def score_demand(told: pa.Table, asked: pa.Table, probabilities: Mapping[str, fl
 
 
 def _sums(told: pa.Table, asked: pa.Table) -> Floats:
-    """True demand over each row's horizon, by running sums of each item-location."""
-    keys = {
-        key: code for code, key in enumerate(sorted(set(zip(*(told.column(n).to_pylist() for n in PAIR), strict=True))))
-    }
-    code = np.array([keys.get(key, -1) for key in zip(*(asked.column(n).to_pylist() for n in PAIR), strict=True)])
-    day = np.asarray(asked.column("date").cast(pa.int32()).to_numpy(), np.int64)
-    quantity = np.asarray(asked.column("asked").cast(pa.float64()).to_numpy(), np.float64)
-    mine = np.flatnonzero(code >= 0) if len(code) else np.zeros(0, np.int64)
-    span = 2**32
-    place = code[mine] * span + day[mine] if len(mine) else np.zeros(0, np.int64)
+    """True demand over each row's horizon: the difference of two running sums of its item-location."""
+    pairs = pa.concat_arrays([_pair(told), _pair(asked)]).dictionary_encode().indices
+    code = np.asarray(pairs.to_numpy(zero_copy_only=False), np.int64)
+    mine, theirs = code[: told.num_rows], code[told.num_rows :]
+    place = theirs * SPAN + np.asarray(asked.column("date").cast(pa.int32()).to_numpy(), np.int64)
     order = np.argsort(place, kind="stable")
-    running = np.concatenate([[0.0], np.cumsum(quantity[mine][order])])
-    row = np.array([keys[key] for key in zip(*(told.column(n).to_pylist() for n in PAIR), strict=True)], np.int64)
+    quantity = np.asarray(asked.column("asked").cast(pa.float64()).to_numpy(), np.float64)
+    running = np.concatenate([[0.0], np.cumsum(quantity[order])])
     first, horizon = (np.asarray(told.column(name).to_numpy(), np.int64) for name in ("first_day", "horizon"))
-    low, high = (np.searchsorted(place[order], row * span + first + add) for add in (0, horizon))
+    low, high = (np.searchsorted(place[order], mine * SPAN + first + ahead) for ahead in (0, horizon))
     return np.asarray(running[high] - running[low])
 
 
-PAIR: Final = ("item_id", "location_id")
+def _pair(table: pa.Table) -> pa.Array:
+    """Item and location as one text."""
+    item, place = (table.column(name).cast(pa.string()).combine_chunks() for name in ("item_id", "location_id"))
+    return pc.binary_join_element_wise(item, place, "\x1f")

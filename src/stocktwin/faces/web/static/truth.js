@@ -100,7 +100,8 @@ function option() {
   const most = (points) => points.reduce((high, p) => Math.max(high, p[1]), 0);
   const top = most(truth), wild = [...data.series].sort((a, b) => most(b.points) - most(a.points))[0];
   const cut = top > 0 && most(wild.points) > 3 * top; // a record ten times too high would leave the truth a flat line
-  const beyond = cut ? { max: 1.5 * top } : {};
+  const low = Math.min(0, ...data.series.flatMap((s) => s.points.map((p) => p[1])));
+  const beyond = { ...(cut ? { max: 1.5 * top } : {}), ...(top > 0 && low < -0.5 * top ? { min: -0.2 * top } : {}) };
   return {
     grid: [{ ...side, top: 34, height: 300 }, { ...side, top: 358, height: 96 }, { ...side, top: 474, height: 92 }],
     graphic: cut ? [{ type: 'text', right: 22, top: 16, style: { text: `${label(wild.name)} up to ${quantity(most(wild.points))} ↑`, fill: color('bad'), fontSize: 11.5, fontWeight: 600 } }] : [],
@@ -110,7 +111,7 @@ function option() {
     dataZoom: [{ type: 'inside', xAxisIndex: [0, 1, 2], start, end: 100, filterMode: 'none', zoomOnMouseWheel: 'ctrl' }, { type: 'slider', xAxisIndex: [0, 1, 2], start, end: 100, filterMode: 'none', height: 16, bottom: 4, borderColor: color('line'), fillerColor: 'rgba(120,150,180,.18)', handleStyle: { color: color('card'), borderColor: color('mut') }, showDetail: false, showDataShadow: false, brushSelect: false }],
     xAxis: [time(0, { axisLabel: { show: false } }), time(1, { axisLabel: { show: false } }), time(2, { axisLabel: { color: color('mut'), fontSize: 11.5, hideOverlap: true } })],
     yAxis: [
-      axis({ type: 'value', gridIndex: 0, ...beyond, axisLine: { show: false }, axisLabel: { color: color('mut'), formatter: quantity, showMaxLabel: !cut } }),
+      axis({ type: 'value', gridIndex: 0, ...beyond, axisLine: { show: false }, axisLabel: { color: color('mut'), formatter: quantity, showMaxLabel: !cut, showMinLabel: low >= -0.5 * top } }),
       axis({ type: 'value', gridIndex: 1, name: 'off by', nameLocation: 'middle', nameGap: 48, splitNumber: 2, axisLine: { show: false }, axisLabel: { color: color('mut'), formatter: quantity } }),
       axis({ type: 'category', gridIndex: 2, data: LANES, axisLine: { show: false }, splitLine: { show: true, lineStyle: { color: color('line') } }, axisLabel: { color: color('mut'), fontSize: 11.5 } }),
     ],
