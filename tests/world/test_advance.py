@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from stocktwin.domain.errors import NotFoundError, UsageError
+from stocktwin.domain.errors import EnvironmentFault, NotFoundError, UsageError
 from stocktwin.world.advance import advance, fork
 from stocktwin.world.build import build
 from stocktwin.world.difference import new_rows, told_before
@@ -175,6 +175,29 @@ def test_decisions_that_make_no_sense_are_named_and_leave_the_world_as_it_was(
     assert sorted(shorter.rglob("*")) == before
 
 
+def test_a_world_that_something_else_was_told_of_does_not_live_on(shorter: Path, tmp_path: Path):
+    fork(shorter, tmp_path / "world", at=date(2025, 1, 3))
+    path = tmp_path / "world/feeds/erp/movements.parquet"
+    table = pq.read_table(path)
+    pq.write_table(table.set_column(0, "event_id", [[f"X{k}" for k in range(len(table))]]), path)
+    before = {p: p.read_bytes() for p in (tmp_path / "world").rglob("*") if p.is_file() and "next" not in p.parts}
+    with pytest.raises(EnvironmentFault, match=f"movements: {len(table)} rows"):
+        advance(tmp_path / "world", days=1)
+    assert before == {p: p.read_bytes() for p in before}
+
+
+def test_an_interrupted_step_is_made_up_for(shorter: Path, grown: Path, tmp_path: Path):
+    fork(shorter, tmp_path / "world")
+    stage = tmp_path / "world/truth/next/feeds/erp"
+    stage.mkdir(parents=True)
+    (stage / "movements-2025-02-10.parquet").write_bytes(b"half a fi")
+    dated = "feeds/erp/movements-2025-02-10.parquet"
+    (tmp_path / "world" / dated).write_bytes((grown / dated).read_bytes())
+    advance(tmp_path / "world", days=MORE)
+    assert feeds(tmp_path / "world") == feeds(grown)
+    assert not (tmp_path / "world/truth/next").exists()
+
+
 def test_wrong_use_of_a_world(shorter: Path, tmp_path: Path):
     with pytest.raises(NotFoundError):
         advance(tmp_path, days=1)
@@ -192,7 +215,7 @@ def test_the_difference_of_tables_counts_rows_and_heeds_every_column():
         return {"x": pa.array(texts, pa.string()), "y": pa.array(numbers, pa.int64())}
 
     def fresh(now: dict[str, pa.Array], before: dict[str, pa.Array]) -> list[tuple[str | None, int | None]]:
-        return list(zip(*(column.to_pylist() for column in new_rows(now, before).values()), strict=True))
+        return list(zip(*(column.to_pylist() for column in new_rows(now, before)[0].values()), strict=True))
 
     now = table(("a", 1), ("a", 1), ("a", 2), ("b", None), (None, 3))
     assert fresh(now, table()) == [("a", 1), ("a", 1), ("a", 2), ("b", None), (None, 3)]

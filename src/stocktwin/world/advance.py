@@ -6,14 +6,16 @@ that it had not told before are written, as files of that date.
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import date
 from functools import partial
 from pathlib import Path
+from typing import Final
 
-from stocktwin.domain.errors import UsageError
+from stocktwin.domain.errors import EnvironmentFault, UsageError
 from stocktwin.domain.ports import Progress, silent
 from stocktwin.world.blocks import Rows, each_block, part_of, write_truth
 from stocktwin.world.build import Built, write_world
@@ -25,6 +27,9 @@ from stocktwin.world.encoding import Columns, write_columns
 from stocktwin.world.feeds import block_feeds, finish, world_feeds
 from stocktwin.world.life import catalogue_of, live
 from stocktwin.world.settings import Settings
+
+STAGE: Final = Path("truth") / "next"
+"""Where what is new waits until all of it is there."""
 
 
 def advance(
@@ -38,7 +43,8 @@ def advance(
     """Lets the world in `folder` live `days` days more, carrying out decisions (a file or folder, see `decisions`) on
     the first of them or the day they name. What its systems tell is written beside the old files, as
     `movements-2026-01-01.parquet`; building the longer world at once tells the same rows. Returns the new rows.
-    NotFoundError where there is no world, UsageError where days or decisions make no sense.
+    NotFoundError where there is no world, UsageError where days or decisions make no sense, EnvironmentFault where
+    the files tell what this version of Stocktwin would not.
     """
     was = Settings.load(folder)
     if days < 1:
@@ -47,13 +53,24 @@ def advance(
     anew = () if decisions is None else read_decisions(decisions, words, was.days)
     settings = replace(was, days=was.days + days, decisions=was.decisions + anew).checked()
     since = date_of(was.days)
-    rows = Counter(_write_new(folder, world_feeds(settings), since, ""))
+    stage = folder / STAGE
+    shutil.rmtree(stage, ignore_errors=True)
+    rows = Counter(_write_new(folder, stage, world_feeds(settings), since, ""))
     work = partial(_live_on, folder, settings, since)
-    for counts in each_block(folder, settings.size.blocks, work, processes, progress):
+    for counts in each_block(stage, settings.size.blocks, work, processes, progress):
         rows.update(counts)
+    _put_in_place(stage, folder)
     settings.save(folder)
     finish(folder, settings)
     return Built(dict(rows))
+
+
+def _put_in_place(stage: Path, folder: Path) -> None:
+    """Nothing is told before all is known; whoever is interrupted here tells the rest the next time."""
+    for path in sorted(stage.rglob("*")):
+        if path.is_file():
+            path.replace(folder / path.relative_to(stage))
+    shutil.rmtree(stage)
 
 
 def fork(
@@ -77,15 +94,21 @@ def _catalogues(settings: Settings) -> Iterator[Catalogue]:
 
 def _live_on(folder: Path, settings: Settings, since: date, block: int, progress: Progress = silent) -> Rows:
     """The longer life of one block."""
-    life = live(settings, block, progress)
-    return _write_new(folder, block_feeds(life), since, part_of(settings, block)) | write_truth(folder, life, block)
+    life, stage = live(settings, block, progress), folder / STAGE
+    rows = _write_new(folder, stage, block_feeds(life), since, part_of(settings, block))
+    return rows | write_truth(stage, life, block)
 
 
-def _write_new(folder: Path, feeds: Iterable[tuple[str, Columns]], since: date, part: str) -> Rows:
+def _write_new(folder: Path, stage: Path, feeds: Iterable[tuple[str, Columns]], since: date, part: str) -> Rows:
     rows: Rows = {}
     for name, columns in feeds:
-        fresh = new_rows(columns, told_before(folder / f"{name}{part}", columns))
+        fresh, unknown = new_rows(columns, told_before(folder / f"{name}{part}", columns))
+        if unknown:
+            raise EnvironmentFault(
+                f"{name}: {unknown} rows would not be told by this version of Stocktwin: the world was made by another "
+                "one, or its files were changed; build it again"
+            )
         count = len(next(iter(fresh.values())))
         if count:
-            rows[name] = write_columns(folder / f"{name}{part}-{since}", fresh)
+            rows[name] = write_columns(stage / f"{name}{part}-{since}", fresh)
     return rows

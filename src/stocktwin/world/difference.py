@@ -41,19 +41,22 @@ def _read(path: Path, columns: list[str]) -> list[pa.Array]:
     return [pa.array([row[name] for row in rows], pa.string()) for name in columns]
 
 
-def new_rows(columns: Columns, before: Columns) -> Columns:
-    """The rows of a table that are not among those told before; a row that occurs twice is two rows.
+def new_rows(columns: Columns, before: Columns) -> tuple[Columns, int]:
+    """The rows of a table that are not among those told before, and how many of those are not among the rows; a row
+    that occurs twice is two rows.
 
-    >>> new_rows({"x": pa.array(["a", "b", "b", "c"])}, {"x": pa.array(["b", "a"])})["x"].to_pylist()
-    ['b', 'c']
+    >>> fresh, unknown = new_rows({"x": pa.array(["a", "b", "b", "c"])}, {"x": pa.array(["b", "a", "d"])})
+    >>> fresh["x"].to_pylist(), unknown
+    (['b', 'c'], 1)
     """
     told, now = (len(next(iter(part.values()))) for part in (before, columns))
     code = np.zeros(told + now, np.int64)
     for name, column in columns.items():
         code = _refined(code, _codes(pa.concat_arrays([before[name], column])))
     counts = np.bincount(code[:told], minlength=len(code) + 1)
-    fresh = pa.array(_occurrence(code[told:]) >= counts[code[told:]])
-    return {name: column.filter(fresh) for name, column in columns.items()}
+    known = _occurrence(code[told:]) < counts[code[told:]]
+    fresh = pa.array(~known)
+    return {name: column.filter(fresh) for name, column in columns.items()}, told - int(known.sum())
 
 
 def _codes(column: pa.Array) -> Ints:
