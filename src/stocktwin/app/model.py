@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -10,6 +11,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from stocktwin.app.derived import Derived, as_record, from_record
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,20 +25,39 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Insight:
-    """What history says: demand and lead times. It changes slowly, so a live twin may keep it for a minute."""
+    """What history says: demand and lead times. It changes slowly, so a live twin may keep it while it is made anew."""
 
     forecast: DemandForecast
     lead_times: LeadTimeModel
     made_at: float = field(default_factory=time.monotonic)
 
 
+def fit(snapshot: Snapshot, derived: Derived) -> Insight:
+    """What the history of a snapshot says, as kept from an earlier start or fitted now."""
+    from stocktwin.analytics.demand import DemandForecast, fit_demand
+    from stocktwin.analytics.leadtime import LeadTimeModel, fit_lead_times
+
+    state = f"{snapshot.state_hash} {snapshot.head} {snapshot.as_of} {snapshot.timezone}"
+    kept = [derived.read(name, state) for name in ("forecast", "lead_times")]
+    if kept[0] is not None and kept[1] is not None:
+        with contextlib.suppress(TypeError):
+            return Insight(from_record(DemandForecast, kept[0]), from_record(LeadTimeModel, kept[1]))
+    made = Insight(fit_demand(snapshot), fit_lead_times(snapshot))
+    derived.write("forecast", state, as_record(made.forecast))
+    derived.write("lead_times", state, as_record(made.lead_times))
+    return made
+
+
 class Model:
     """One snapshot and what follows from it. Safe to share between threads."""
 
-    def __init__(self, snapshot: Snapshot, holding_rate: float, insight: Insight | None = None) -> None:
+    def __init__(
+        self, snapshot: Snapshot, holding_rate: float, insight: Insight | None = None, derived: Derived | None = None
+    ) -> None:
         self.snapshot = snapshot
         self.holding_rate = holding_rate
         self._insight = insight
+        self._derived = derived or Derived(None)
         self._lock = threading.RLock()
 
     @property
@@ -43,10 +65,7 @@ class Model:
         """Forecast and lead times."""
         with self._lock:
             if self._insight is None:
-                from stocktwin.analytics.demand import fit_demand
-                from stocktwin.analytics.leadtime import fit_lead_times
-
-                self._insight = Insight(fit_demand(self.snapshot), fit_lead_times(self.snapshot))
+                self._insight = fit(self.snapshot, self._derived)
             return self._insight
 
     @property
@@ -77,31 +96,57 @@ class Model:
 
 
 class ModelCache:
-    """Keeps the model of the newest state; the insight of an older one is reused while it is young and still fits."""
+    """Keeps the model of the newest state. On a live server the insight of an older state serves on where it fits; one
+    that has become old is made anew beside the answers."""
 
-    def __init__(self, load: Callable[[], Snapshot], head: Callable[[], int], holding_rate: float) -> None:
+    def __init__(
+        self,
+        load: Callable[[], Snapshot],
+        head: Callable[[], int],
+        holding_rate: float,
+        derived: Derived | None = None,
+    ) -> None:
         self._load, self._head, self._holding_rate = load, head, holding_rate
+        self._derived = derived or Derived(None)
         self._lock = threading.RLock()
+        self._fitting = threading.Lock()
         self._model: Model | None = None
+        self._newer: tuple[Snapshot, Insight] | None = None
         self.insight_seconds = 0.0
-        """How long an insight may be reused after new facts; 0 (the command line) never, a live server a minute."""
+        """From which age on an insight is made anew after new facts; 0 (the command line): before any answer."""
 
     def current(self) -> Model:
         """The model of the newest state."""
         with self._lock:
             if self._model is None or self._model.snapshot.head != self._head():
                 snapshot = self._load()
-                self._model = Model(snapshot, self._holding_rate, self._reusable(snapshot))
+                self._model = Model(snapshot, self._holding_rate, self._reusable(snapshot), self._derived)
             return self._model
 
     def _reusable(self, snapshot: Snapshot) -> Insight | None:
-        old = self._model
-        insight = old._insight if old is not None else None
-        if old is None or insight is None or time.monotonic() - insight.made_at > self.insight_seconds:
+        """The newest insight that fits, while a newer one is made if that is due."""
+        if self._model is None or not self.insight_seconds:
             return None
-        same_day = old.snapshot.today == snapshot.today
-        same_rows = np.array_equal(old.snapshot.item, snapshot.item) and np.array_equal(
-            old.snapshot.location, snapshot.location
-        )
-        same_places = old.snapshot.lanes.equals(snapshot.lanes) and old.snapshot.demand.equals(snapshot.demand)
-        return insight if same_day and same_rows and same_places else None
+        seen, insight = self._newer or (self._model.snapshot, self._model._insight)
+        self._newer = None
+        if insight is None or not _fits(seen, snapshot):
+            return None
+        if time.monotonic() - insight.made_at > self.insight_seconds and self._fitting.acquire(blocking=False):
+            threading.Thread(target=self._fit_again, args=(snapshot,), name="stocktwin-fit", daemon=True).start()
+        return insight
+
+    def _fit_again(self, snapshot: Snapshot) -> None:
+        try:
+            newer = snapshot, fit(snapshot, self._derived)
+            with self._lock:
+                self._newer = newer
+        finally:
+            self._fitting.release()
+
+
+def _fits(old: Snapshot, new: Snapshot) -> bool:
+    """Whether what was fitted on an older state holds for the rows, the day and the master data of a newer one."""
+    same_rows = np.array_equal(old.item, new.item) and np.array_equal(old.location, new.location)
+    names = ("items", "locations", "lanes", "sourcing", "demand")
+    tables = ((getattr(old, name), getattr(new, name)) for name in names)
+    return old.today == new.today and same_rows and all(one is other or one.equals(other) for one, other in tables)

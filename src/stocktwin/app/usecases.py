@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from stocktwin.app.bootstrap import open_ledger, own
+from stocktwin.app.derived import Derived
 from stocktwin.app.live import Changes
 from stocktwin.app.model import Model, ModelCache
 from stocktwin.app.owner import Ownership
@@ -41,7 +42,10 @@ class TwinService:
         self._clock = clock or WallClock()
         self._last_message = 0
         self._models = ModelCache(
-            lambda: ledger.snapshot(currency=settings.currency), lambda: ledger.head, settings.holding_rate
+            lambda: ledger.snapshot(currency=settings.currency),
+            lambda: ledger.head,
+            settings.holding_rate,
+            Derived(settings),
         )
         self._grid: tuple[Model, Grid] | None = None
 

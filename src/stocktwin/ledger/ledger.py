@@ -306,6 +306,11 @@ class Ledger:
         }
 
     @healing
+    def last_event_times(self) -> dict[str, int]:
+        """System → the latest event time of its facts."""
+        return status_query.last_event_times(self._projection.cursor())
+
+    @healing
     def quarantine(
         self, *, source: str | None = None, limit: int | None = None, after: int | None = None, files: bool = False
     ) -> pa.Table:

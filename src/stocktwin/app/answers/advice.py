@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from stocktwin.app.answers.values import iso, plain_answer
+from stocktwin.app.derived import Derived
 from stocktwin.app.settings import Settings
 from stocktwin.domain.errors import NotFoundError
 from stocktwin.domain.ports import Progress, silent
@@ -37,6 +38,7 @@ class Adviser:
         """Whether an answer must come at once, even if the last facts are not in it yet."""
         self._proved: Answer | None = None
         self._anomalies: tuple[tuple[int, int], float, Answer] | None = None
+        self._derived = Derived(settings)
 
     # ---- anomalies
 
@@ -55,7 +57,14 @@ class Adviser:
                 threading.Thread(target=self._look_again, args=(model, days), daemon=True).start()
             return kept[2]
         with self._lock:
-            return self._look(model, days)
+            return self._remembered(model, days) or self._look(model, days)
+
+    def _remembered(self, model: Model, days: int) -> Answer | None:
+        """What was found in this state before the last start."""
+        found = self._derived.read("anomalies", _state(model, days))
+        if found is not None:
+            self._anomalies = ((model.snapshot.head, days), time.monotonic(), found)
+        return found
 
     def _look_again(self, model: Model, days: int) -> None:
         try:
@@ -76,6 +85,7 @@ class Adviser:
             }
         )
         self._anomalies = ((model.snapshot.head, days), time.monotonic(), answer)
+        self._derived.write("anomalies", _state(model, days), answer)
         return answer
 
     # ---- recommendations
@@ -176,6 +186,11 @@ def _with_times(anomaly: Answer) -> Answer:
 
 def _is_moment(name: str, value: object) -> bool:
     return isinstance(value, int) and name.endswith(("_time", "_at"))
+
+
+def _state(model: Model, days: int) -> str:
+    """What anomalies depend on."""
+    return f"{model.snapshot.state_hash} {model.snapshot.head} {model.snapshot.as_of} {days}"
 
 
 def _key(model: Model) -> list[Any]:

@@ -84,15 +84,15 @@ def _sourcing(model: Model, row: int) -> dict[str, Any]:
 def _books(ledger: Ledger, item_id: str, location_id: str, places: int) -> list[dict[str, Any]]:
     """What each system's own book says, and its last claim about the level."""
     books = []
-    for source in ledger.status()["sources"]:
-        balances = ledger.balances(item_id=item_id, location_id=location_id, book=source["system"])
+    for system, latest in sorted(ledger.last_event_times().items()):
+        balances = ledger.balances(item_id=item_id, location_id=location_id, book=system)
         if balances.num_rows:
             mine = [row for row in balances.to_pylist() if (row["condition"] or "unrestricted") == "unrestricted"]
             books.append(
                 {
-                    "system": source["system"],
+                    "system": system,
                     "on_hand": exact(sum(row["quantity"] for row in mine), places),
-                    "last_event_time": iso(source["last_event_time"]),
+                    "last_event_time": iso(latest),
                 }
             )
     return books
