@@ -105,6 +105,11 @@ class TestCases:
     def test_a_label_without_an_item_is_about_every_item(self) -> None:
         found = self.scored((22 * DAY, "silent_system", "Z", "E", 20 * DAY, 20 * DAY))
         assert found["causes"]["silent_system"]["recall"] == 1.0
+        assert found["cases"]["false"] == 0
+
+    def test_a_label_without_an_item_excuses_no_other_cause(self) -> None:
+        found = self.scored((22 * DAY, "pack_factor", "Z", "E", 20 * DAY, 20 * DAY))
+        assert (found["cases"]["false"], found["cases"]["noticed"]) == (1, 0)
 
     def test_the_backlog_finds_faults_but_is_neither_right_nor_false(self) -> None:
         found = self.scored(

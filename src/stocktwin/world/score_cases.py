@@ -132,14 +132,16 @@ def score_cases(
 
 
 def _near(cases: Sequence[Case], faults: Sequence[Fault]) -> list[list[Fault]]:
-    """For each case the faults it may be about."""
+    """For each case the faults it may be about. One of a whole site excuses only cases that name it: an interface that
+    stutters somewhere most weeks would make every false alarm right."""
     at: dict[tuple[str | None, str | None], list[Fault]] = defaultdict(list)
     for fault in faults:
         at[fault.item_id, fault.location_id].append(fault)
     out = []
     for case in cases:
         keys = [(item, place) for item in (case.item_id, None) for place in (case.location_id, None)]
-        out.append([fault for key in keys for fault in at.get(key, ()) if about(case, fault)])
+        here = (fault for key in keys for fault in at.get(key, ()) if about(case, fault))
+        out.append([fault for fault in here if fault.item_id is not None or fault.cause == case.cause])
     return out
 
 
