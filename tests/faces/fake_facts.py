@@ -47,6 +47,9 @@ def site(k: int, site: tuple[str, str, str, float, float]) -> dict[str, Any]:
         "on_hand_units": 31_000 + 800 * k if own else 0,
         "stockouts": k if own else 0,
         "item_locations": 60 if own else 0,
+        "demanded": 50 if own else 0,
+        "short": 6 * k if own else 0,
+        "short_share": round(0.12 * k, 2) if own else None,
     }
 
 

@@ -108,6 +108,7 @@ class FakeTwin:
             "locations": locations,
             "lanes": facts.lanes() if some else [],
             "categories": facts.CATEGORIES if some else [],
+            "thresholds": {"watch": 0.15, "short": 0.3},
         }
 
     def stock(self, **query: Any) -> dict[str, Any]:

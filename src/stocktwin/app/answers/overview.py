@@ -15,6 +15,10 @@ from stocktwin.app.settings import Settings
 if TYPE_CHECKING:
     from stocktwin.app.model import Model
 
+WATCH, SHORT = 0.15, 0.30
+"""Shares of a place's item-locations with demand that are out of stock or at risk: from where on it is to be watched,
+and from where on it is short. At a usual service level about one in ten is at risk on any day."""
+
 
 def overview(
     settings: Settings, model: Model, grid: Grid, advice: Mapping[str, Any] | None, anomalies: int | None
@@ -34,6 +38,7 @@ def overview(
             },
             "locations": _locations(model, grid),
             "lanes": _lanes(model),
+            "thresholds": {"watch": WATCH, "short": SHORT},
         }
     )
 
@@ -82,6 +87,8 @@ def _advice_kpis(advice: Mapping[str, Any] | None) -> dict[str, Any]:
 def _locations(model: Model, grid: Grid) -> list[dict[str, Any]]:
     snapshot, n = model.snapshot, len(model.snapshot.locations)
     stockout = _filtered("stockout", grid.columns, snapshot.anchored)
+    demanded = grid.columns["forecast_per_day"] > 0
+    short = demanded & (stockout | _filtered("risk", grid.columns, snapshot.anchored))
 
     def per_location(values: Any) -> list[float]:
         return [float(total) for total in np.bincount(snapshot.location, np.nan_to_num(values), n)]
@@ -89,6 +96,7 @@ def _locations(model: Model, grid: Grid) -> list[dict[str, Any]]:
     value = [_known_sum(grid.columns["value"][snapshot.location == at]) for at in range(n)]
     units = per_location(grid.columns["on_hand"])
     stockouts, rows = per_location(stockout), per_location(np.ones(len(snapshot)))
+    asked, shorts = per_location(demanded), per_location(short)
     names = ("location_id", "name", "kind", "latitude", "longitude", "region")
     places = snapshot.locations.select([name for name in names if name in snapshot.locations.column_names]).to_pylist()
     return [
@@ -98,6 +106,9 @@ def _locations(model: Model, grid: Grid) -> list[dict[str, Any]]:
             "on_hand_units": number(units[at], 12),
             "stockouts": int(stockouts[at]),
             "item_locations": int(rows[at]),
+            "demanded": int(asked[at]),
+            "short": int(shorts[at]),
+            "short_share": number(shorts[at] / asked[at], 4) if asked[at] else None,
         }
         for at, place in enumerate(places)
     ]

@@ -1,6 +1,6 @@
 // The overview's map: locations, and lanes as wide as what travels on them.
 import { color, draw, read, tip, tooltip } from './charts.js';
-import { money, quantity } from './format.js';
+import { money, percent, quantity } from './format.js';
 import { bestCut, bounds, miller, outlines, place } from './geography.js';
 
 const html = document.documentElement;
@@ -30,7 +30,8 @@ function legs({ locations, lanes }) {
 }
 
 const name = (l) => l.name || l.location_id;
-const locationTip = (l) => tip(name(l), [['Kind', l.kind ?? ''], ...(l.item_locations ? [['Stock value', money(l.on_hand_value)], ['Units', quantity(l.on_hand_units)], ['Stock-outs', `${quantity(l.stockouts)} of ${quantity(l.item_locations)}`]] : [])]);
+const held = (l) => [['Stock value', money(l.on_hand_value)], ['Units', quantity(l.on_hand_units)], ['Out of stock', quantity(l.stockouts)], ['Out or at risk', l.short_share === null ? 'no demand here' : `${quantity(l.short)} of ${quantity(l.demanded)}, ${percent(l.short_share)}`]];
+const locationTip = (l) => tip(name(l), [['Kind', l.kind ?? ''], ...(l.item_locations ? held(l) : [])]);
 const legTip = (g) => tip(`${name(g.from)} → ${name(g.to)}`, [['Mode', [...g.modes].join(', ') || '–'], ['In transit', quantity(g.units)], ['Open order lines', quantity(g.lines)]]);
 
 // Labels cover neither places nor one another: each takes the first free side of its place, what keeps stock before the
@@ -61,11 +62,18 @@ const symbolSize = (l) => (l.item_locations ? 15 : l.kind === 'port' ? 10 : 11);
 const overlap = (a, b) => a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height;
 const rank = (l) => (l.item_locations ? 0 : l.kind === 'port' ? 2 : 1);
 
+// A warehouse by the share of what is asked for there that is out of stock or at risk; the legend tells the thresholds.
+function tone(l) {
+  if (!l.item_locations) return l.kind === 'supplier' ? 'good' : l.kind === 'port' ? 'mut' : 'acc';
+  const { watch, short } = network.thresholds;
+  return l.short_share >= short ? 'bad' : l.short_share >= watch ? 'warn' : 'acc';
+}
+
 function nodes(locations) {
   return locations.filter(located).sort((a, b) => rank(a) - rank(b)).map((l) => ({
     name: name(l), value: place(point(l), cut), tip: () => locationTip(l), id: l.item_locations ? l.location_id : null,
     symbol: SYMBOL[l.kind] ?? 'roundRect', symbolSize: symbolSize(l),
-    itemStyle: { color: color(l.stockouts ? 'bad' : l.kind === 'supplier' ? 'good' : l.kind === 'port' ? 'mut' : 'acc'), borderColor: color('card'), borderWidth: 1.5 },
+    itemStyle: { color: color(tone(l)), borderColor: color('card'), borderWidth: 1.5 },
     label: { show: true, formatter: '{b}', fontSize: l.item_locations ? 12 : 11, fontWeight: l.item_locations ? 600 : 400, color: color(l.item_locations ? 'ink' : 'mut'), textBorderColor: color('land'), textBorderWidth: 3 },
   }));
 }
