@@ -259,14 +259,44 @@ def recommendation(k: int) -> dict[str, Any]:
     }
 
 
+def observations() -> list[dict[str, Any]]:
+    def claim(k: int, method: str, system: str, quantity: int, lot: str | None = None) -> dict[str, Any]:
+        return {
+            "event_id": f"C-{k}",
+            "event_time": f"2025-11-{24 - k:02d}T16:00:00Z",
+            "method": method,
+            "system": system,
+            "lot": lot,
+            "scope": "item_location",
+            "unit": "each",
+            "quantity": quantity,
+            "record": 460 if lot is None else None,
+            "difference": quantity - 460 if lot is None else None,
+        }
+
+    books = [claim(k, "erp_book", "erp", 460) for k in range(2, 6)]
+    return [claim(0, "cycle_count", "wms", 412), claim(1, "cycle_count", "wms", 30, EVIL), *books]
+
+
+def forecast(row: dict[str, Any]) -> dict[str, Any]:
+    quantiles = {f"q{level:02d}": 4.0 * level for level in (5, 10, 25, 50, 75, 90, 95)}
+    ids = {name: row[name] for name in ("item_id", "location_id", "unit")}
+    return {**ids, "mean": 210.0, **quantiles, "basis": "history"}
+
+
 def quarantined(k: int) -> dict[str, Any]:
     return {
+        "quarantine_id": 3_000_000 + k,
+        "state": "rejected",
+        "canonical": True,
         "source": "erp",
+        "system": "erp",
+        "row": 116 + k,
         "table": "movements",
         "file": "movements.csv",
         "line": 117 + k,
         "column": "quantity",
-        "value": ["-4", EVIL, "1e99"][k],
+        "value": ["-4", EVIL, "1e99"][k % 3],
         "reason": "must be more than 0",
         "raw": '{"event_id": "X"}',
         "recorded_at": "2025-11-30T22:20:00Z",

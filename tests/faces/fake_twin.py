@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+from stocktwin.app.answers.paging import page
 from stocktwin.domain.errors import NotFoundError, UsageError
 
 
@@ -28,6 +29,16 @@ def _facts() -> ModuleType:
 
 facts = _facts()
 EVIL = facts.EVIL
+
+
+def paged(rows: list[Any], limit: int | None, after: str | None) -> dict[str, Any]:
+    """A page of rows that stay as they are: their places are their keys."""
+    shown, following = page(enumerate(rows), lambda pair: (pair[0],), name="fake", limit=limit, after=after)
+    return {"rows": [row for _, row in shown], "total": len(rows), "next": following}
+
+
+def _first_page(name: str, answer: dict[str, Any]) -> dict[str, Any]:
+    return {name: answer["rows"], f"{name}_total": answer["total"], f"{name}_next": answer["next"]}
 
 
 class FakeTwin:
@@ -118,7 +129,8 @@ class FakeTwin:
             for row in self.rows
             if query.get("item") in (None, row["item_id"]) and query.get("location") in (None, row["location_id"])
         ]
-        return {"rows": rows[: query.get("limit")], "as_of": self.status()["as_of"]}
+        told = {"at": query.get("at"), "known_at": query.get("known_at"), "book": query.get("book") or "record"}
+        return {**paged(rows, query.get("limit"), query.get("after")), **told}
 
     def grid_columns(self) -> list[str]:
         return list(self.rows[0]) if self.rows else ["item_id"]
@@ -133,6 +145,7 @@ class FakeTwin:
         location: str | None = None,
         category: str | None = None,
         filter: str | None = None,
+        after: str | None = None,
     ) -> dict[str, Any]:
         if self.rows and sort not in self.rows[0]:
             raise UsageError(f"no column called {sort!r} to sort by")
@@ -146,7 +159,10 @@ class FakeTwin:
         ]
         if sort:
             rows.sort(key=lambda row: (row[sort] is None, row[sort] or 0), reverse=descending)
-        return {"total": len(rows), "rows": rows[offset : offset + limit], "offset": offset}
+        if after is not None:
+            offset = len(rows) - len(paged(rows, None, after)["rows"])
+        shown = paged(rows, offset + limit, None)
+        return {**shown, "rows": shown["rows"][offset:], "offset": offset}
 
     def item_location(self, item: str, location: str, movements: int = 100) -> dict[str, Any]:
         row = self._find(item, location)
@@ -191,20 +207,18 @@ class FakeTwin:
                 "expected_receipts": [300 if k == 13 else 0 for k in range(len(facts.AHEAD))],
             },
             "orders": facts.orders(),
-            "movements": facts.movements(row["on_hand"] or 0)[:movements],
-            "movements_total": len(facts.movements(row["on_hand"] or 0)),
-            "observations": [
-                {
-                    "event_time": "2025-11-20T16:00:00Z",
-                    "method": "cycle_count",
-                    "quantity": 412,
-                    "system": "wms",
-                    "scope": "item_location",
-                }
-            ],
+            **_first_page("movements", self.movements(item, location, limit=movements)),
+            **_first_page("observations", self.observations(item, location, limit=5)),
             "anomalies": [entry for entry in facts.anomalies() if entry["item_id"] == item],
             "recommendations": self._recommendations()[:1],
         }
+
+    def movements(self, item: str, location: str, limit: int | None = None, after: str | None = None) -> Any:
+        return paged(facts.movements(self._find(item, location)["on_hand"] or 0), limit, after)
+
+    def observations(self, item: str, location: str, limit: int | None = None, after: str | None = None) -> Any:
+        self._find(item, location)
+        return paged(facts.observations(), limit, after)
 
     def _find(self, item: str, location: str) -> dict[str, Any]:
         for row in self.rows:
@@ -285,8 +299,9 @@ class FakeTwin:
         entries = [facts.recommendation(k) for k in range(3)]
         return [entry | {"status": decided.get(entry["id"], "open")} for entry in entries]
 
-    def recommend(self, top: int = 20) -> dict[str, Any]:
-        return {"recommendations": [] if self.empty else self._recommendations()[:top]}
+    def recommend(self, top: int = 20, limit: int | None = None, after: str | None = None) -> dict[str, Any]:
+        shown = paged([] if self.empty else self._recommendations()[:top], limit, after)
+        return {"recommendations": shown.pop("rows"), **shown}
 
     def recommendation(self, id: str) -> dict[str, Any]:
         for entry in self._recommendations():
@@ -313,12 +328,13 @@ class FakeTwin:
         self._announce()
         return entry
 
-    def decisions(self) -> dict[str, Any]:
-        return {"decisions": self.log}
+    def decisions(self, limit: int | None = None, after: str | None = None) -> dict[str, Any]:
+        shown = paged(self.log, limit, after)
+        return {"decisions": shown.pop("rows"), **shown}
 
-    def anomalies(self, days: int = 90, limit: int | None = None) -> dict[str, Any]:
-        found = [] if self.empty else facts.anomalies()
-        return {"anomalies": found[:limit], "total": len(found)}
+    def anomalies(self, days: int = 90, limit: int | None = None, after: str | None = None) -> dict[str, Any]:
+        shown = paged([] if self.empty else facts.anomalies(), limit, after)
+        return {"anomalies": shown.pop("rows"), **shown}
 
     def has_truth(self) -> bool:
         return not self.empty
@@ -328,25 +344,32 @@ class FakeTwin:
             raise NotFoundError("truth in", "fake")
         return facts.truth(self.rows[0] if item is None else self._find(item, location or ""))
 
-    def quarantine(self, limit: int | None = None, source: str | None = None) -> dict[str, Any]:
-        rows = [] if self.empty else [facts.quarantined(k) for k in range(3)]
-        return {"rows": rows, "total": 0 if self.empty else 12}
+    def quarantine(
+        self, limit: int | None = None, source: str | None = None, after: str | None = None
+    ) -> dict[str, Any]:
+        return paged([] if self.empty else [facts.quarantined(k) for k in range(12)], limit, after)
 
     def forecast(
-        self, item: str | None, location: str | None, horizon: int, limit: int | None = None
+        self,
+        item: str | None,
+        location: str | None,
+        horizon: int,
+        limit: int | None = None,
+        after: str | None = None,
     ) -> dict[str, Any]:
         if item is not None and location is not None:
             self._find(item, location)
-        return {"item_id": item, "location_id": location, "days": facts.AHEAD[:horizon][:limit], "per_day": 16.4}
+        rows = [facts.forecast(row) for row in self.rows if item in (None, row["item_id"])]
+        return {"first_day": facts.AHEAD[0], "horizon": horizon, **paged(rows, limit, after)}
 
     def accuracy(self, horizon: int = 28) -> dict[str, Any]:
         return {"horizon": horizon, "skill": 0.2}
 
-    def arrivals(self, item: str | None = None, limit: int | None = None) -> dict[str, Any]:
-        return {"rows": facts.orders()[:limit], "total": len(facts.orders()), "item": item}
+    def arrivals(self, item: str | None = None, limit: int | None = None, after: str | None = None) -> dict[str, Any]:
+        return {**paged(facts.orders(), limit, after), "as_of": self.status()["as_of"]}
 
-    def reconcile(self, limit: int | None = None) -> dict[str, Any]:
-        return {"rows": [{"item_id": "MED-0003"}][:limit], "total": 1}
+    def reconcile(self, limit: int | None = None, after: str | None = None) -> dict[str, Any]:
+        return {**paged([{"item_id": "MED-0003"}, {"item_id": "MED-0004"}], limit, after), "systems": ["erp"]}
 
     def verify(self) -> dict[str, Any]:
         laws = [{"law": "conservation", "ok": True, "detail": "residual 0 over 118,204 movements"}]

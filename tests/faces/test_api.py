@@ -30,6 +30,9 @@ def test_every_question_is_answered_as_the_service_answers_it(client: Any, fake:
         "overview": fake.overview(),
         "verify": fake.verify(),
         "quarantine": fake.quarantine(),
+        "quarantine?limit=5": fake.quarantine(limit=5),
+        "movements?item=MED-0003&location=DC-NJ&limit=5": fake.movements("MED-0003", "DC-NJ", 5),
+        "observations?item=MED-0003&location=DC-NJ": fake.observations("MED-0003", "DC-NJ"),
         "stock?item=MED-0001": fake.stock(item="MED-0001"),
         "item-locations?limit=3&sort=value&descending=true": fake.grid(limit=3, sort="value", descending=True),
         "item-locations/MED-0003/DC-NJ": fake.item_location("MED-0003", "DC-NJ"),
@@ -62,6 +65,7 @@ def test_stock_takes_both_clocks_and_a_book(client: Any, fake: Any) -> None:
         "known_at": "2025-11-02",
         "book": "wms",
         "limit": 5,
+        "after": None,
     }
 
 
@@ -85,6 +89,37 @@ def test_the_pages_of_the_grid_are_the_whole_grid(client: Any, fake: Any) -> Non
             break
     assert rows == fake.grid(limit=10_000)["rows"]
     assert page["total"] == len(rows)
+
+
+LISTS = {
+    "stock": "rows", "item-locations?sort=value": "rows", "movements?item=MED-0003&location=DC-NJ": "rows",
+    "observations?item=MED-0003&location=DC-NJ": "rows", "anomalies": "anomalies", "quarantine": "rows",
+    "recommendations": "recommendations", "arrivals": "rows", "forecast?horizon=7": "rows", "reconcile": "rows",
+    "decisions": "decisions",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "rows"), LISTS.items())
+def test_every_list_is_given_out_a_page_at_a_time(client: Any, fake: Any, path: str, rows: str) -> None:
+    for number in range(3):
+        fake.approve(f"R-{number}/x", "Maya", "agreed")
+    path = f"{API}/{path}{'&' if '?' in path else '?'}"
+    whole = client.get(f"{path}limit=1000").json()
+    assert whole["next"] is None
+    limit = max(1, len(whole[rows]) // 3)
+    found: list[Any] = []
+    after = ""
+    while True:
+        page = client.get(f"{path}limit={limit}{after}").json()
+        found += page[rows]
+        assert page["total"] == whole["total"] == len(whole[rows])
+        if page["next"] is None:
+            break
+        after = f"&after={page['next']}"
+    assert after, "there was more than one page"
+    assert found == whole[rows]
+    response = client.get(f"{path}after=nonsense")
+    assert (response.status_code, "'nonsense'" in response.json()["detail"]) == (400, True)
 
 
 def test_decisions_are_taken_with_a_name(client: Any, fake: Any) -> None:

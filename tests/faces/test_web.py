@@ -72,7 +72,7 @@ def test_pages_say_what_the_twin_says(client: Any) -> None:
 
 
 def test_the_map_says_by_what_share_a_warehouse_is_coloured(client: Any) -> None:
-    page, text = read(client, "")
+    _, text = read(client, "")
     assert "out of stock or at risk" in text
     assert all(f">{words}<" in text for words in ("below 15 %", "15 % to 30 %", "30 % or more"))
     assert [row for row in ("0 %", "12 %", "24 %", "36 %") if f"{row}</span>" not in text] == []
@@ -246,18 +246,41 @@ def test_a_figure_unknown_everywhere_is_left_out() -> None:
     assert [line.name for line in lines(result, "USD")] == ["Orders"]
 
 
-def test_a_list_cut_short_says_so_and_leads_to_the_rest(client: Any, fake: Any) -> None:
+def walk(client: Any, path: str, name: str, text: str) -> list[str]:
+    """Every page of a list on a page, each read from the link on the one before: what `text` finds in them."""
+    found: list[str] = []
+    anchor = {"quarantined": "quarantine"}.get(name, name)
+    for _ in range(20):
+        page, shown = read(client, path)
+        found += re.findall(text, shown)
+        links = [one for one in page.addresses if one.endswith(f"#{anchor}-title")]
+        onward = [one for one in links if re.search(rf"[?&]{name}=[^&#]", one)]
+        if not onward:
+            return found
+        path = onward[0].lstrip("./").partition("#")[0]
+    raise AssertionError(f"{name} has no last page")
+
+
+def test_a_list_cut_short_leads_to_the_rest(client: Any, fake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for rows in ("QUARANTINE_ROWS", "ANOMALY_ROWS", "MOVEMENTS", "OBSERVATIONS"):
+        monkeypatch.setattr(f"stocktwin.faces.web.pages.{rows}", 1 if rows == "ANOMALY_ROWS" else 5)
     row = fake.rows[0]
-    page, text = read(client, f"stock/at?item={row['item_id']}&location={row['location_id']}&movements=1")
-    (rest,) = [address for address in page.addresses if "movements=" in address]
-    assert "The last 1 of" in text
-    assert "The last" not in read(client, rest.removeprefix("../").partition("#")[0])[1]
-    page, text = read(client, "fragments/anomalies?limit=1")
-    assert "worth most of" in text
-    (rest,) = [address for address in page.addresses if "anomalies=" in address]
-    more = [
-        address
-        for address in read(client, rest.removeprefix("../").partition("#")[0])[0].addresses
-        if "limit=" in address
-    ]
-    assert "worth most of" not in read(client, more[0])[1]
+    place = f"stock/at?item={row['item_id']}&location={row['location_id']}"
+    assert walk(client, place, "movements", r"<td>(DOC-\d+)</td>") == [f"DOC-{k}" for k in range(12)]
+    dates = [f"2025-11-{24 - k}T16:00:00Z" for k in range(6)]
+    assert walk(client, place, "observations", r'<time datetime="([^"]*T16:00:00Z)"') == dates
+    assert walk(client, "data", "quarantined", r"movements\.csv:(\d+)") == [str(117 + k) for k in range(12)]
+    page, _ = read(client, "fragments/anomalies")
+    (onward,) = [one for one in page.addresses if "data?anomalies=" in one]
+    page, _ = read(client, onward.lstrip("./").partition("#")[0])
+    (fragment,) = [one for one in page.addresses if "fragments/anomalies?after=" in one]
+    assert "Counts fall below the record" in read(client, fragment.lstrip("./"))[1]
+
+
+def test_counts_and_claims_stand_beside_the_record_then(client: Any) -> None:
+    _, text = read(client, "stock/MED-0003/DC-NJ")
+    part = text.partition('id="observations-title"')[2].partition("</section>")[0]
+    assert "Cycle count" in part
+    assert '<span class="warn">−48</span>' in part
+    assert '<td class="num">–</td>' in part, "a claim of one lot is not held against the whole"
+    assert "ERP book" in part

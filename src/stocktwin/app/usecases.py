@@ -14,6 +14,7 @@ from stocktwin.app.derived import Derived
 from stocktwin.app.live import Changes
 from stocktwin.app.model import Model, ModelCache
 from stocktwin.app.owner import Ownership
+from stocktwin.app.questions import LedgerQuestions
 from stocktwin.app.settings import DEFAULT_SOURCE, Settings
 from stocktwin.domain.errors import NotFoundError, StocktwinError, UsageError
 from stocktwin.domain.ports import Clock, Progress, WallClock, silent
@@ -28,7 +29,7 @@ INSIGHT_SECONDS_LIVE = 60.0
 """A live server reuses forecasts this long; positions are always those of the last fact."""
 
 
-class TwinService:
+class TwinService(LedgerQuestions):
     """A twin that this process owns. All methods may be called from any thread."""
 
     def __init__(
@@ -93,61 +94,13 @@ class TwinService:
         except StocktwinError:
             return  # whoever asks will be told
 
-    # ---- the ledger
+    # ---- the ledger: see also `app.questions`
 
-    def status(self) -> dict[str, Any]:
-        """What was delivered and what became of it, per source; the twin's clock and state hash."""
-        from stocktwin.app.answers.ledger import status
-
-        return status(self.ledger, self.settings)
-
-    def stock(
-        self,
-        item: str | None = None,
-        location: str | None = None,
-        at: str | None = None,
-        known_at: str | None = None,
-        book: str | None = None,
-        limit: int | None = None,
-    ) -> dict[str, Any]:
-        """On hand, at time `at`, as known at `known_at`, on the record or in one system's book."""
-        from stocktwin.app.answers.ledger import stock
-
-        return stock(
-            self.ledger,
-            self.settings.timezone,
-            item=item,
-            location=location,
-            at=at,
-            known_at=known_at,
-            book=book,
-            limit=limit,
-        )
-
-    def verify(self, progress: Progress = silent) -> dict[str, Any]:
-        """Every law of the ledger with its verdict."""
-        from stocktwin.app.answers.ledger import verify
-
-        progress(0, 0, "verifying")
-        return verify(self.ledger)
-
-    def quarantine(self, source: str | None = None, limit: int | None = None) -> dict[str, Any]:
-        """Rows that could not be taken, with place and reason."""
-        from stocktwin.app.answers.quarantine import quarantine
-
-        return quarantine(self.ledger, self.settings, source=source, limit=limit)
-
-    def decisions(self) -> dict[str, Any]:
-        """The decision log."""
-        from stocktwin.app.answers.ledger import decisions
-
-        return decisions(self.ledger)
-
-    def reconcile(self, limit: int | None = None) -> dict[str, Any]:
+    def reconcile(self, limit: int | None = None, after: str | None = None) -> dict[str, Any]:
         """Item-locations whose books disagree, most money first."""
         from stocktwin.app.answers.discrepancies import reconcile
 
-        return reconcile(self.ledger, self.model, limit)
+        return reconcile(self.ledger, self.model, limit, after)
 
     # ---- taking facts in
 
@@ -223,12 +176,17 @@ class TwinService:
     # ---- analytics
 
     def forecast(
-        self, item: str | None = None, location: str | None = None, horizon: int = 28, limit: int | None = None
+        self,
+        item: str | None = None,
+        location: str | None = None,
+        horizon: int = 28,
+        limit: int | None = None,
+        after: str | None = None,
     ) -> dict[str, Any]:
         """Demand ahead per item-location: the distribution of the sum over the horizon."""
         from stocktwin.app.answers.outlook import forecast
 
-        return forecast(self.model, item=item, location=location, horizon=horizon, limit=limit)
+        return forecast(self.model, item=item, location=location, horizon=horizon, limit=limit, after=after)
 
     def accuracy(self, horizon: int = 28, origins: int = 3) -> dict[str, Any]:
         """Rolling-origin backtest beside the seasonal naive forecast."""
@@ -236,15 +194,15 @@ class TwinService:
 
         return accuracy(self.model, horizon=horizon, origins=origins)
 
-    def arrivals(self, item: str | None = None, limit: int | None = None) -> dict[str, Any]:
+    def arrivals(self, item: str | None = None, limit: int | None = None, after: str | None = None) -> dict[str, Any]:
         """Arrival window of each open order line."""
         from stocktwin.app.answers.outlook import arrivals
 
-        return arrivals(self.model, item=item, limit=limit)
+        return arrivals(self.model, item=item, limit=limit, after=after)
 
-    def anomalies(self, days: int = 90, limit: int | None = None) -> dict[str, Any]:
+    def anomalies(self, days: int = 90, limit: int | None = None, after: str | None = None) -> dict[str, Any]:
         """What looks wrong, most money first."""
-        return self._adviser.anomalies(self.model, days=days, limit=limit)
+        return self._adviser.anomalies(self.model, days=days, limit=limit, after=after)
 
     # ---- simulation and prescription
 
@@ -284,9 +242,11 @@ class TwinService:
             progress=progress,
         )
 
-    def recommend(self, top: int = 20, progress: Progress = silent) -> dict[str, Any]:
+    def recommend(
+        self, top: int = 20, limit: int | None = None, after: str | None = None, progress: Progress = silent
+    ) -> dict[str, Any]:
         """Ranked actions with proven effect."""
-        return self._adviser.recommend(self.model, top=top, progress=progress)
+        return self._adviser.recommend(self.model, top=top, limit=limit, after=after, progress=progress)
 
     def recommendation(self, id: str) -> dict[str, Any]:
         """One recommendation, with its proof; NotFoundError when it is not among the current ones."""

@@ -27,7 +27,8 @@ def movements_of(
 
     `event_time, known_at, recorded_at, system, source, file, event_id, kind, quantity` (signed, atomic), `on_hand`
     (running unrestricted balance of ours after it), `counterpart, lot, condition, owner, document, order_id, line,
-    shipment_id, reason, corrects, scale, unit`; an opening has no event id and the kind `opening`.
+    shipment_id, reason, corrects, scale, unit, seq, pos` (batch and position); an opening has no event id and the kind
+    `opening`.
     """
     item = code_of(con, "item", "item_id", item_id)
     place = code_of(con, "place", "place_id", location_id, "location")
@@ -42,7 +43,7 @@ def movements_of(
         SELECT l.event_time, m.known_at, b.record_time AS recorded_at, s.name AS system, b.source, b.file, m.event_id,
             coalesce(CAST(m.kind AS VARCHAR), 'opening') AS kind, l.quantity, l.on_hand, p.place_id AS counterpart,
             l.lot, CAST(l.condition AS VARCHAR) AS condition, l.owner, m.document, m.order_id, m.line, m.shipment_id,
-            m.reason, m.corrects, i.scale, i.unit
+            m.reason, m.corrects, i.scale, i.unit, l.seq, l.pos
         FROM posted l JOIN item i ON i.code = l.item LEFT JOIN place p ON p.code = l.other
         LEFT JOIN (SELECT * FROM fact_movements WHERE item = {item}) m ON m.seq = l.seq AND m.pos = l.pos
         LEFT JOIN batch b ON b.seq = l.seq LEFT JOIN system s ON s.code = m.system {bound}
@@ -59,10 +60,12 @@ def recent_transfers(con: duckdb.DuckDBPyConnection, as_of: int, days: int) -> p
 
 
 def claims_of(con: duckdb.DuckDBPyConnection, item_id: str, location_id: str) -> pa.Table:
-    """What was seen or stated of an item at a place, oldest first: `event_time, method, system, lot, quantity`
-    (atomic)."""
+    """What was seen or stated of an item at a place, oldest first.
+
+    `event_time, method, system, lot, quantity` (atomic), `event_id, scope, scale, unit`.
+    """
     item = code_of(con, "item", "item_id", item_id)
     place = code_of(con, "place", "place_id", location_id, "location")
-    return con.sql(f"""SELECT event_time, method, s.name AS system, lot, quantity FROM fact_observations o
-        JOIN system s ON s.code = o.system WHERE item = {item} AND location_place = {place}
-        ORDER BY event_time, method, s.name, lot""").to_arrow_table()
+    return con.sql(f"""SELECT event_time, method, s.name AS system, lot, quantity, event_id, scope, i.scale, i.unit
+        FROM fact_observations o JOIN system s ON s.code = o.system JOIN item i ON i.code = o.item
+        WHERE o.item = {item} AND location_place = {place} ORDER BY event_time, method, s.name, lot""").to_arrow_table()

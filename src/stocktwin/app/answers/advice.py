@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from stocktwin.app.answers.paging import falling, page
 from stocktwin.app.answers.values import iso, plain_answer
 from stocktwin.app.derived import Derived
 from stocktwin.app.settings import Settings
@@ -42,10 +43,11 @@ class Adviser:
 
     # ---- anomalies
 
-    def anomalies(self, model: Model, *, days: int, limit: int | None = None) -> Answer:
+    def anomalies(self, model: Model, *, days: int, limit: int | None = None, after: str | None = None) -> Answer:
         """What looks wrong in the last `days`, most money first."""
         found = self._find(model, days)
-        return {**found, "anomalies": found["anomalies"][:limit]}
+        shown, following = page(found["anomalies"], anomaly_key, name="anomalies", limit=limit, after=after)
+        return {**found, "anomalies": shown, "next": following}
 
     def _find(self, model: Model, days: int) -> Answer:
         key = (model.snapshot.head, days)
@@ -90,11 +92,23 @@ class Adviser:
 
     # ---- recommendations
 
-    def recommend(self, model: Model, *, top: int, progress: Progress = silent) -> Answer:
-        """The `top` actions worth most, proved on the state of `model`, with what was decided about each."""
+    def recommend(
+        self,
+        model: Model,
+        *,
+        top: int,
+        limit: int | None = None,
+        after: str | None = None,
+        progress: Progress = silent,
+    ) -> Answer:
+        """The `top` actions worth most, proved on the state of `model`, with what was decided about each; of these the
+        page of `limit` behind the cursor `after`."""
         with self._lock:
             proved = self._kept(model, top) or self._prove(model, top, progress)
-        return self._with_status(proved, top)
+        answer = self._with_status(proved, top)
+        found = answer["recommendations"]
+        shown, following = page(found, rank_key, name="recommendations", limit=limit, after=after)
+        return {**answer, "recommendations": shown, "total": len(found), "next": following}
 
     def shown(self, model: Model) -> Answer | None:
         """The recommendations last proved, on whatever state, without proving anything; None when there are none."""
@@ -173,6 +187,20 @@ class Adviser:
         partial = path.with_suffix(".partial")
         partial.write_text(json.dumps(proved), encoding="utf-8")
         partial.replace(path)
+
+
+def anomaly_key(entry: Answer) -> tuple[Any, ...]:
+    """The order of anomalies: money at stake × confidence, side books less, what has no cost last."""
+    from stocktwin.analytics.anomaly import SIDE_BOOK
+
+    weight = (1.0 if entry["on_record"] else SIDE_BOOK) * entry["confidence"]
+    stake = float(entry["value"] or abs(float(entry["quantity"])))
+    return entry["value"] is None, -weight * stake, entry["kind"], entry["id"]
+
+
+def rank_key(entry: Answer) -> tuple[Any, ...]:
+    """The order of recommendations: by money, then those without a price by units not lost."""
+    return (*falling(entry["expected_value"]), -(entry["units_value"] or 0.0), entry["id"])
 
 
 def _with_times(anomaly: Answer) -> Answer:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from stocktwin.app.answers.paging import page
 from stocktwin.app.answers.values import exact, number
-from stocktwin.reconcile.books import compare_books, on_hand_by_pair
+from stocktwin.reconcile.books import Discrepancy, compare_books, on_hand_by_pair
 
 if TYPE_CHECKING:
     from stocktwin.app.model import Model
     from stocktwin.ledger.ledger import Ledger
 
 
-def reconcile(ledger: Ledger, model: Model, limit: int | None) -> dict[str, Any]:
+def reconcile(ledger: Ledger, model: Model, limit: int | None, after: str | None) -> dict[str, Any]:
     """Item-locations whose books disagree, most money first."""
     items = model.snapshot.items
     scale = dict(zip(items.column("item_id").to_pylist(), model.snapshot.scale().tolist(), strict=True))
@@ -21,6 +22,7 @@ def reconcile(ledger: Ledger, model: Model, limit: int | None) -> dict[str, Any]
     systems = [source["system"] for source in ledger.status()["sources"] if source["last_event_time"] is not None]
     books = {system: on_hand_by_pair(ledger.balances(book=system).to_pylist()) for system in systems}
     found = compare_books(on_hand_by_pair(ledger.balances().to_pylist()), books, atomic)
+    shown, following = page(found, _most_money_first, name="reconcile", limit=limit, after=after)
     rows = [
         {
             "item_id": one.item_id,
@@ -30,6 +32,10 @@ def reconcile(ledger: Ledger, model: Model, limit: int | None) -> dict[str, Any]
             "difference": exact(one.difference, scale[one.item_id]),
             "value": number(one.value),
         }
-        for one in found[:limit]
+        for one in shown
     ]
-    return {"rows": rows, "total": len(found), "systems": systems}
+    return {"rows": rows, "total": len(found), "next": following, "systems": systems}
+
+
+def _most_money_first(one: Discrepancy) -> tuple[float, int, str, str]:
+    return -(one.value or 0.0), -abs(one.difference), one.item_id, one.location_id

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from stocktwin.app.answers.paging import cursor, read_cursor, refuse
 from stocktwin.app.answers.values import exact, number
 from stocktwin.domain.errors import NotFoundError, UsageError
 
@@ -43,7 +45,7 @@ class Grid:
     """By item code (item_id, description, category, unit) or location code (location_id)."""
     scale: npt.NDArray[np.int64]
     status: list[str]
-    _orders: dict[tuple[str, bool], npt.NDArray[np.int64]] = field(default_factory=dict)
+    _orders: dict[tuple[str, bool], tuple[npt.NDArray[np.int64], Floats]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, model: Model) -> Grid:
@@ -72,19 +74,80 @@ class Grid:
         location: str | None = None,
         category: str | None = None,
         filter: str | None = None,
+        after: str | None = None,
     ) -> dict[str, Any]:
-        """One page, in a total order that does not change between pages of one state (ties in order of item, location).
+        """One page, ties in order of item and location: behind the row of the cursor `after`, else from `offset` on (to
+        jump). `offset` of the answer is where the page stands now, `next` the cursor of the following one.
 
-        UsageError names an unknown column or filter; unknown values (nan) sort last either way.
+        UsageError names an unknown column, filter or cursor; unknown values (nan) sort last either way.
         """
         if sort not in SORTABLE:
             raise UsageError(f"sort: no column {sort!r}; sortable: {', '.join(SORTABLE)}")
         if filter and filter not in FILTERS:
             raise UsageError(f"filter: no filter {filter!r}; known: {', '.join(FILTERS)}")
-        order = self._order(sort, descending)
-        chosen = order[self._mask(search, location, category, filter)[order]]
-        rows = chosen[max(offset, 0) : max(offset, 0) + min(max(limit, 0), PAGE_LIMIT)]
-        return {"total": len(chosen), "offset": offset, "rows": [self.row(int(row)) for row in rows]}
+        order, values = self._order(sort, descending)
+        mask = self._mask(search, location, category, filter)[order]
+        chosen = np.flatnonzero(mask)
+        name = f"item-locations {sort} {'descending' if descending else 'ascending'}"
+        if after is not None:
+            offset = int(np.searchsorted(chosen, self._behind(name, after, sort, descending)))
+        places = chosen[max(offset, 0) : max(offset, 0) + min(max(limit, 0), PAGE_LIMIT)]
+        rows = [int(row) for row in order[places]]
+        following = None
+        if rows and places[-1] != chosen[-1]:
+            following = cursor(name, (self._key(sort, rows[-1], float(values[places[-1]])), *self._ids(rows[-1])))
+        return {
+            "total": len(chosen),
+            "offset": offset,
+            "next": following,
+            "rows": [self.row(row) for row in rows],
+        }
+
+    def _ids(self, row: int) -> tuple[str, str]:
+        snapshot = self.model.snapshot
+        item, location = int(snapshot.item[row]), int(snapshot.location[row])
+        return snapshot.item_codes.ids[item], snapshot.location_codes.ids[location]
+
+    def _key(self, sort: str, row: int, value: float) -> str | float | None:
+        """What a cursor keeps of the sorted column: the text, or the number as it is sorted (None: not known)."""
+        snapshot = self.model.snapshot
+        if sort == "location_id":
+            return self.texts[sort][int(snapshot.location[row])]
+        if sort in self.texts:
+            text = self.texts[sort][int(snapshot.item[row])]
+            return text if sort == "item_id" else text.casefold()
+        return value if np.isfinite(value) else None
+
+    def _behind(self, name: str, after: str, sort: str, descending: bool) -> int:
+        """The place in the whole order behind the row of a cursor, whether that row is still there or not."""
+        key = read_cursor(name, after)
+        order, values = self._order(sort, descending)
+        held = key[0]
+        if len(key) != 3 or not all(isinstance(one, str) for one in key[1:]) or isinstance(held, bool):
+            refuse(after)
+        if isinstance(held, str) != (sort in self.texts):
+            refuse(after)
+        value = np.inf if held is None else held
+        if isinstance(value, str):
+            value = self._rank(sort, value) * (-1 if descending else 1)
+        first, last = (int(np.searchsorted(values, value, side)) for side in ("left", "right"))
+        return first + int(np.searchsorted(order[first:last], self._rows_until(key[1], key[2])))
+
+    def _rank(self, sort: str, text: str) -> float:
+        """Where a text stands among those of a column; between two of them where it is not there any more."""
+        ids = self._ranked(sort)
+        at = bisect_left(ids, text)
+        return float(at) if at < len(ids) and ids[at] == text else at - 0.5
+
+    def _rows_until(self, item_id: str, location_id: str) -> int:
+        """How many rows stand at or before an item-location in the order of ids, whether it exists or not."""
+        snapshot = self.model.snapshot
+        items, places = snapshot.item_codes.ids, snapshot.location_codes.ids
+        item = bisect_left(items, item_id)
+        if item == len(items) or items[item] != item_id:
+            return int(np.searchsorted(snapshot.item, item))
+        first, last = (int(np.searchsorted(snapshot.item, item, side)) for side in ("left", "right"))
+        return first + int(np.searchsorted(snapshot.location[first:last], bisect_right(places, location_id)))
 
     def row(self, row: int) -> dict[str, Any]:
         """One item-location as JSON values."""
@@ -120,13 +183,23 @@ class Grid:
         }
         return {"item": master, "rows": [self.row(int(row)) for row in rows]}
 
-    def _order(self, sort: str, descending: bool) -> npt.NDArray[np.int64]:
+    def _order(self, sort: str, descending: bool) -> tuple[npt.NDArray[np.int64], Floats]:
+        """Rows in the order of a column, and the values they are sorted by, ascending."""
         key = (sort, descending)
         if key not in self._orders:
             values = self._sort_values(sort)
             values = np.where(np.isnan(values), np.inf, -values if descending else values)
-            self._orders[key] = np.argsort(values, kind="stable")
+            order = np.argsort(values, kind="stable")
+            self._orders[key] = (order, values[order])
         return self._orders[key]
+
+    def _ranked(self, sort: str) -> Sequence[str]:
+        """The distinct texts of a column in their order."""
+        if sort == "item_id":
+            return self.model.snapshot.item_codes.ids
+        if sort == "location_id":
+            return self.model.snapshot.location_codes.ids
+        return sorted({text.casefold() for text in self.texts[sort]})
 
     def _sort_values(self, sort: str) -> Floats:
         snapshot = self.model.snapshot
@@ -135,9 +208,8 @@ class Grid:
         if sort == "item_id":
             return snapshot.item.astype(np.float64)
         if sort in self.texts:
-            folded = [text.casefold() for text in self.texts[sort]]
-            rank = {text: at for at, text in enumerate(sorted(set(folded)))}
-            return np.array([rank[text] for text in folded], np.float64)[snapshot.item]
+            rank = {text: at for at, text in enumerate(self._ranked(sort))}
+            return np.array([rank[text.casefold()] for text in self.texts[sort]], np.float64)[snapshot.item]
         return self.columns[sort]
 
     def _mask(

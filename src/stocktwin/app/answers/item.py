@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from stocktwin.app.answers.history import MOVEMENTS_SHOWN, OBSERVATIONS_SHOWN, movement_page, observation_page
 from stocktwin.app.answers.values import day, exact, iso, number, numbers, plain_answer
 from stocktwin.app.settings import Settings
 from stocktwin.domain.calendar import MICROSECONDS_PER_DAY
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 HISTORY_DAYS = 120
 PROJECTION_DAYS = 90
 PROJECTION_REPLICATIONS = 400
-MOVEMENTS_SHOWN = 100
 ANOMALY_DAYS = 90
 
 
@@ -34,7 +34,7 @@ def item_location(
     location_id: str,
     shown: int = MOVEMENTS_SHOWN,
 ) -> dict[str, Any]:
-    """The item page's answer, with the last movements; NotFoundError when the pair keeps no stock."""
+    """The item page's answer, with the last movements and claims; NotFoundError when the pair keeps no stock."""
     snapshot = model.snapshot
     if item_id not in snapshot.item_codes:
         raise NotFoundError("item", item_id)
@@ -44,7 +44,9 @@ def item_location(
     if row < 0:
         raise NotFoundError("stock of the item at this location", f"{item_id} at {location_id}")
     places = int(snapshot.scale()[snapshot.item[row]])
+    anchored = bool(snapshot.anchored[row])
     movements = ledger.movements_of(item_id, location_id, limit=None).to_pylist()
+    claims = observation_page(ledger, movements, item_id, location_id, OBSERVATIONS_SHOWN, None, anchored)
     return plain_answer(
         {
             "item": _master(snapshot.items, int(snapshot.item[row])),
@@ -57,11 +59,16 @@ def item_location(
             "history": _history(model, row, movements, places),
             "projection": _projection(model, row, places),
             "orders": _orders(model, item_id, location_id, places),
-            "movements": [_movement(entry, places) for entry in movements[:shown]],
-            "movements_total": len(movements),
+            **_paged("movements", movement_page(movements, shown, None)),
+            **_paged("observations", claims),
             **_advice(adviser, model, item_id, location_id),
         }
     )
+
+
+def _paged(name: str, page: dict[str, Any]) -> dict[str, Any]:
+    """The first page of a list, how long it is, and the cursor of the next page."""
+    return {name: page["rows"], f"{name}_total": page["total"], f"{name}_next": page["next"]}
 
 
 def _master(table: Any, code: int) -> dict[str, Any]:
@@ -155,11 +162,6 @@ def _orders(model: Model, item_id: str, location_id: str, places: int) -> list[d
         | {name: iso(line[name]) for name in ("ordered_at", "q10", "q50", "q90")}
         for line in sorted(lines, key=lambda line: line["q50"])
     ]
-
-
-def _movement(entry: dict[str, Any], places: int) -> dict[str, Any]:
-    quantities = {"quantity": exact(entry["quantity"], places), "balance": exact(entry["on_hand"], places)}
-    return entry | quantities | {name: iso(entry[name]) for name in ("event_time", "known_at", "recorded_at")}
 
 
 def _advice(adviser: Adviser, model: Model, item_id: str, location_id: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from stocktwin.app.answers.paging import page
 from stocktwin.app.answers.values import exact, iso, plain, plain_answer
 from stocktwin.domain.calendar import parse_instant
 from stocktwin.domain.errors import UsageError
@@ -42,6 +43,7 @@ def stock(
     known_at: str | None,
     book: str | None,
     limit: int | None,
+    after: str | None,
 ) -> dict[str, Any]:
     """On hand (unrestricted) per item, location and lot; null with a `net_change` where the opening is unknown."""
     at_us = moment(at, timezone, "at")
@@ -49,10 +51,12 @@ def stock(
     table = ledger.balances(
         at=at_us, known_at=known_us, item_id=item, location_id=location, book=book, stocking_only=location is None
     )
-    rows = [_stock_row(row) for row in _unrestricted(table) if row["quantity"] or row["lot"] is None]
+    rows = [row for row in _unrestricted(table) if row["quantity"] or row["lot"] is None]
+    shown, following = page(rows, _account, name="stock", limit=limit, after=after)
     return {
-        "rows": rows[:limit],
+        "rows": [_stock_row(row) for row in shown],
         "total": len(rows),
+        "next": following,
         "at": iso(at_us),
         "known_at": iso(known_us),
         "book": book or "record",
@@ -75,12 +79,16 @@ def _unrestricted(table: pa.Table) -> list[dict[str, Any]]:
     for row in table.to_pylist():
         if (row["condition"] or "unrestricted") != "unrestricted":
             continue
-        key = (row["item_id"], row["location_id"], row["lot"] or "")
+        key = _account(row)
         if key in summed:
             summed[key]["quantity"] += row["quantity"]
         else:
             summed[key] = row
     return [summed[key] for key in sorted(summed)]
+
+
+def _account(row: dict[str, Any]) -> tuple[str, str, str]:
+    return row["item_id"], row["location_id"], row["lot"] or ""
 
 
 def _stock_row(row: dict[str, Any]) -> dict[str, Any]:
@@ -108,7 +116,9 @@ def verify(ledger: Ledger) -> dict[str, Any]:
     }
 
 
-def decisions(ledger: Ledger) -> dict[str, Any]:
+def decisions(ledger: Ledger, *, limit: int | None, after: str | None) -> dict[str, Any]:
     """The decision log, newest first."""
-    rows = [{**entry, "recorded_at": iso(entry["recorded_at"])} for entry in ledger.decisions()]
-    return {"decisions": plain(rows[::-1])}
+    log = ledger.decisions()
+    shown, following = page(log, lambda entry: (-entry["seq"],), name="decisions", limit=limit, after=after)
+    rows = [{**entry, "recorded_at": iso(entry["recorded_at"])} for entry in shown]
+    return {"decisions": plain(rows), "total": len(log), "next": following}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from stocktwin.app.answers.paging import page
 from stocktwin.app.answers.values import day, exact, iso, number, plain_answer
 from stocktwin.domain.errors import NotFoundError
 
@@ -17,7 +18,7 @@ NAMES = ("q05", "q10", "q25", "q50", "q75", "q90", "q95")
 
 
 def forecast(
-    model: Model, *, item: str | None, location: str | None, horizon: int, limit: int | None
+    model: Model, *, item: str | None, location: str | None, horizon: int, limit: int | None, after: str | None
 ) -> dict[str, Any]:
     """Per item-location, the distribution of demand summed over the horizon (never a sum of daily quantiles)."""
     snapshot, ahead = model.snapshot, model.forecast
@@ -26,7 +27,13 @@ def forecast(
         rows = rows[snapshot.item[rows] == _code(snapshot.item_codes.code(item), "item", item)]
     if location is not None:
         rows = rows[snapshot.location[rows] == _code(snapshot.location_codes.code(location), "location", location)]
-    total, rows = len(rows), rows[:limit]
+    total = len(rows)
+
+    def ids(row: int) -> tuple[str, str]:
+        return snapshot.item_codes.ids[snapshot.item[row]], snapshot.location_codes.ids[snapshot.location[row]]
+
+    shown, following = page(rows.tolist(), ids, name="forecast", limit=limit, after=after)
+    rows = np.array(shown, np.int64)
     quantiles = ahead.total_quantiles(rows, ahead.first_day, horizon, np.array(QUANTILES))
     mean = ahead.total_mean(rows, ahead.first_day, horizon)
     scale, units = snapshot.scale(), snapshot.items.column("unit").to_pylist()
@@ -44,7 +51,8 @@ def forecast(
                 "basis": ahead.basis_name(int(row)),
             }
         )
-    return {"first_day": day(ahead.first_day), "horizon": horizon, "rows": answers, "total": total}
+    told = {"first_day": day(ahead.first_day), "horizon": horizon}
+    return {**told, "rows": answers, "total": total, "next": following}
 
 
 def accuracy(model: Model, *, horizon: int, origins: int) -> dict[str, Any]:
@@ -54,19 +62,25 @@ def accuracy(model: Model, *, horizon: int, origins: int) -> dict[str, Any]:
     return plain_answer(backtest(model.snapshot, origins=origins, horizon=horizon).to_dict())
 
 
-def arrivals(model: Model, *, item: str | None, limit: int | None) -> dict[str, Any]:
+def arrivals(model: Model, *, item: str | None, limit: int | None, after: str | None) -> dict[str, Any]:
     """10, 50 and 90 % arrival dates of each open replenishment line, given that it has not arrived yet."""
     snapshot = model.snapshot
     if item is not None:
         _code(snapshot.item_codes.code(item), "item", item)
+    found = [row for row in model.arrivals.to_pylist() if item is None or row["item_id"] == item]
+    shown, following = page(found, _line, name="arrivals", limit=limit, after=after)
     scale = snapshot.scale()
     rows = []
-    for row in model.arrivals.to_pylist():
-        if item is None or row["item_id"] == item:
-            places = int(scale[snapshot.item_codes.code(row["item_id"])])
-            row["open_quantity"] = exact(row["open_quantity"], places)
-            rows.append(row | {key: iso(row[key]) for key in ("ordered_at", "q10", "q50", "q90")})
-    return plain_answer({"rows": rows[:limit], "total": len(rows), "as_of": iso(snapshot.as_of)})
+    for row in shown:
+        quantity = exact(row["open_quantity"], int(scale[snapshot.item_codes.code(row["item_id"])]))
+        moments = {key: iso(row[key]) for key in ("ordered_at", "q10", "q50", "q90")}
+        rows.append(row | moments | {"open_quantity": quantity})
+    return plain_answer({"rows": rows, "total": len(found), "next": following, "as_of": iso(snapshot.as_of)})
+
+
+def _line(row: dict[str, Any]) -> tuple[str, ...]:
+    """What an order line goes by; two systems may use one number for two of them."""
+    return tuple(str(row[name] or "") for name in ("order_id", "line", "item_id", "from_id", "to_id"))
 
 
 def _code(code: int, kind: str, name: str) -> int:

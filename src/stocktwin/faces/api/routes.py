@@ -28,6 +28,7 @@ PageSize = Annotated[int, Query(ge=1, le=1_000)]
 Movements = Annotated[int, Query(ge=1, le=10_000_000, description="most movements returned, newest first")]
 Horizon = Annotated[int, Query(ge=1, le=730, description="days")]
 Limit = Annotated[int | None, Query(ge=1, le=10_000_000, description="most rows returned; all without it")]
+After = Annotated[str | None, Query(max_length=4_000, description="`next` of the page before")]
 
 
 def api_router(twin: TwinService, feed: LiveFeed) -> APIRouter:
@@ -56,8 +57,8 @@ def _add_state(router: APIRouter, twin: TwinService) -> None:
         return JSONResponse(twin.verify())
 
     @router.get("/quarantine", tags=["state"], summary="Rows that were not taken, with file, line, column and value")
-    def quarantine(limit: PageSize = 100, source: OptionalId = None) -> JSONResponse:
-        return JSONResponse(twin.quarantine(limit=limit, source=source))
+    def quarantine(limit: PageSize = 100, after: After = None, source: OptionalId = None) -> JSONResponse:
+        return JSONResponse(twin.quarantine(limit=limit, after=after, source=source))
 
 
 def _add_stock(router: APIRouter, twin: TwinService) -> None:
@@ -69,9 +70,11 @@ def _add_stock(router: APIRouter, twin: TwinService) -> None:
         known_at: Moment = None,
         book: Annotated[str | None, Query(max_length=200, description="a system's own book")] = None,
         limit: Limit = None,
+        after: After = None,
     ) -> JSONResponse:
-        rows = twin.stock(item=item, location=location, at=at, known_at=known_at, book=book, limit=limit)
-        return JSONResponse(rows)
+        return JSONResponse(
+            twin.stock(item=item, location=location, at=at, known_at=known_at, book=book, limit=limit, after=after)
+        )
 
     @router.get("/item-locations", tags=["stock"], summary="One page of all item-locations, sorted and filtered")
     def item_locations(
@@ -83,6 +86,7 @@ def _add_stock(router: APIRouter, twin: TwinService) -> None:
         location: OptionalId = None,
         category: Annotated[str | None, Query(max_length=200)] = None,
         filter: Annotated[str | None, Query(max_length=60, description="a named condition")] = None,
+        after: After = None,
     ) -> JSONResponse:
         page = twin.grid(
             offset=offset,
@@ -93,6 +97,7 @@ def _add_stock(router: APIRouter, twin: TwinService) -> None:
             location=location,
             category=category,
             filter=filter,
+            after=after,
         )
         return JSONResponse(page)
 
@@ -103,6 +108,14 @@ def _add_stock(router: APIRouter, twin: TwinService) -> None:
     @router.get("/item-location", tags=["stock"], summary="The same, for ids that cannot stand in a path")
     def item_location_by_query(item: QueryId, location: QueryId, movements: Movements = 100) -> JSONResponse:
         return JSONResponse(twin.item_location(item=item, location=location, movements=movements))
+
+    @router.get("/movements", tags=["stock"], summary="What happened to an item at a location, newest first")
+    def movements(item: QueryId, location: QueryId, limit: PageSize = 100, after: After = None) -> JSONResponse:
+        return JSONResponse(twin.movements(item=item, location=location, limit=limit, after=after))
+
+    @router.get("/observations", tags=["stock"], summary="Counts and claims of an item at a location, newest first")
+    def observations(item: QueryId, location: QueryId, limit: PageSize = 100, after: After = None) -> JSONResponse:
+        return JSONResponse(twin.observations(item=item, location=location, limit=limit, after=after))
 
     @router.get("/items/{item:segment}", tags=["stock"], summary="An item at all its locations")
     def item(item: Id) -> JSONResponse:
@@ -115,22 +128,28 @@ def _add_stock(router: APIRouter, twin: TwinService) -> None:
 
 def _add_questions(router: APIRouter, twin: TwinService) -> None:
     @router.get("/anomalies", tags=["analytics"], summary="What does not fit, with evidence and the cheapest check")
-    def anomalies(days: Annotated[int, Query(ge=1, le=3_650)] = 90, limit: Limit = None) -> JSONResponse:
-        return JSONResponse(twin.anomalies(days=days, limit=limit))
+    def anomalies(
+        days: Annotated[int, Query(ge=1, le=3_650)] = 90, limit: Limit = None, after: After = None
+    ) -> JSONResponse:
+        return JSONResponse(twin.anomalies(days=days, limit=limit, after=after))
 
     @router.get("/reconcile", tags=["analytics"], summary="Where the systems' books differ from the record")
-    def reconcile(limit: Limit = None) -> JSONResponse:
-        return JSONResponse(twin.reconcile(limit=limit))
+    def reconcile(limit: Limit = None, after: After = None) -> JSONResponse:
+        return JSONResponse(twin.reconcile(limit=limit, after=after))
 
     @router.get("/arrivals", tags=["analytics"], summary="When each open order line will arrive")
-    def arrivals(item: OptionalId = None, limit: Limit = None) -> JSONResponse:
-        return JSONResponse(twin.arrivals(item=item, limit=limit))
+    def arrivals(item: OptionalId = None, limit: Limit = None, after: After = None) -> JSONResponse:
+        return JSONResponse(twin.arrivals(item=item, limit=limit, after=after))
 
     @router.get("/forecast", tags=["analytics"], summary="Demand ahead as a distribution, per item and location")
     def forecast(
-        item: OptionalId = None, location: OptionalId = None, horizon: Horizon = 28, limit: Limit = None
+        item: OptionalId = None,
+        location: OptionalId = None,
+        horizon: Horizon = 28,
+        limit: Limit = None,
+        after: After = None,
     ) -> JSONResponse:
-        return JSONResponse(twin.forecast(item=item, location=location, horizon=horizon, limit=limit))
+        return JSONResponse(twin.forecast(item=item, location=location, horizon=horizon, limit=limit, after=after))
 
     @router.get("/accuracy", tags=["analytics"], summary="The forecast backtested beside the seasonal naive one")
     def accuracy(horizon: Horizon = 28) -> JSONResponse:
@@ -159,8 +178,12 @@ def _add_questions(router: APIRouter, twin: TwinService) -> None:
 
 def _add_decisions(router: APIRouter, twin: TwinService) -> None:
     @router.get("/recommendations", tags=["recommendations"], summary="Actions, tested by simulation, best first")
-    def recommendations(top: Annotated[int, Query(ge=1, le=1_000)] = 20) -> JSONResponse:
-        return JSONResponse(twin.recommend(top=top))
+    def recommendations(
+        top: Annotated[int, Query(ge=1, le=1_000, description="how many are proved")] = 20,
+        limit: Limit = None,
+        after: After = None,
+    ) -> JSONResponse:
+        return JSONResponse(twin.recommend(top=top, limit=limit, after=after))
 
     @router.get("/recommendations/{id:segment}", tags=["recommendations"], summary="One, with its proof")
     def recommendation(id: Id) -> JSONResponse:
@@ -175,8 +198,8 @@ def _add_decisions(router: APIRouter, twin: TwinService) -> None:
         return JSONResponse(twin.reject(id, by=decision.by, reason=decision.reason))
 
     @router.get("/decisions", tags=["recommendations"], summary="Who decided what, when and why")
-    def decisions() -> JSONResponse:
-        return JSONResponse(twin.decisions())
+    def decisions(limit: Limit = None, after: After = None) -> JSONResponse:
+        return JSONResponse(twin.decisions(limit=limit, after=after))
 
 
 FACTS_BODY = {

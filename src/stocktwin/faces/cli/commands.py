@@ -13,6 +13,7 @@ from stocktwin.faces.cli.session import Session
 
 session = click.make_pass_decorator(Session)
 LIMIT = click.option("--limit", type=click.IntRange(1), help="Show at most so many rows (all by default).")
+AFTER = click.option("--after", metavar="CURSOR", help="Go on behind a page: `next` of its answer.")
 
 
 @click.group(context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 110})
@@ -70,6 +71,7 @@ def verify(run: Session) -> None:
 @click.option("--known-at", help="As the twin knew it at this time.")
 @click.option("--book", metavar="SYSTEM", help="One system's own book instead of the record.")
 @LIMIT
+@AFTER
 @session
 def stock(run: Session, /, **options: Any) -> None:
     """How much is where: now, at a past time, and as it was known at a past time."""
@@ -84,10 +86,11 @@ def quarantine() -> None:
 @quarantine.command("list")
 @click.option("--source", help="Only this source.")
 @LIMIT
+@AFTER
 @session
-def quarantine_list(run: Session, source: str | None, limit: int | None) -> None:
+def quarantine_list(run: Session, /, **options: Any) -> None:
     """List them."""
-    run.show(run.twin.quarantine(source=source, limit=limit), render.quarantine)
+    run.show(run.twin.quarantine(**options), render.quarantine)
 
 
 @quarantine.command("replay")
@@ -100,10 +103,11 @@ def quarantine_replay(run: Session, source: str | None) -> None:
 
 @cli.command()
 @LIMIT
+@AFTER
 @session
-def reconcile(run: Session, limit: int | None) -> None:
+def reconcile(run: Session, /, **options: Any) -> None:
     """Where the systems' books differ from the record, most money first."""
-    run.show(run.twin.reconcile(limit=limit), render.reconcile)
+    run.show(run.twin.reconcile(**options), render.reconcile)
 
 
 @cli.command()
@@ -112,6 +116,7 @@ def reconcile(run: Session, limit: int | None) -> None:
 @click.option("--horizon", type=click.IntRange(1, 730), default=28, show_default=True, help="Days ahead.")
 @click.option("--accuracy", is_flag=True, help="Backtest against the seasonal naive forecast instead.")
 @LIMIT
+@AFTER
 @session
 def forecast(run: Session, /, accuracy: bool, **options: Any) -> None:
     """Demand ahead as a distribution, per item and location."""
@@ -124,19 +129,21 @@ def forecast(run: Session, /, accuracy: bool, **options: Any) -> None:
 @cli.command()
 @click.option("--item", help="Only this item.")
 @LIMIT
+@AFTER
 @session
-def arrivals(run: Session, item: str | None, limit: int | None) -> None:
+def arrivals(run: Session, /, **options: Any) -> None:
     """When each open order line will arrive: 10, 50 and 90 % dates."""
-    run.show(run.twin.arrivals(item=item, limit=limit), render.arrivals)
+    run.show(run.twin.arrivals(**options), render.arrivals)
 
 
 @cli.command()
 @click.option("--days", type=click.IntRange(1, 3650), default=90, show_default=True, help="How far back to look.")
 @LIMIT
+@AFTER
 @session
-def anomalies(run: Session, days: int, limit: int | None) -> None:
+def anomalies(run: Session, /, **options: Any) -> None:
     """What looks wrong, with the evidence and the cheapest check that would settle it."""
-    run.show(run.twin.anomalies(days=days, limit=limit), render.anomalies)
+    run.show(run.twin.anomalies(**options), render.anomalies)
 
 
 @cli.group()
@@ -212,10 +219,12 @@ _decision("reject", "Reject a recommendation; the decision is logged for good.")
 
 
 @cli.command()
+@LIMIT
+@AFTER
 @session
-def decisions(run: Session) -> None:
+def decisions(run: Session, /, **options: Any) -> None:
     """Who approved or rejected what, when and why."""
-    run.show(run.twin.decisions(), render.decisions)
+    run.show(run.twin.decisions(**options), render.decisions)
 
 
 @cli.command()

@@ -22,15 +22,16 @@ from stocktwin.faces.web.render import Renderer
 if TYPE_CHECKING:
     from stocktwin.app.usecases import TwinService
 
-QUARANTINE_ROWS = 100
+QUARANTINE_ROWS = 50
 ANOMALY_ROWS = 25
 ATTENTION_ROWS = 4
 RECOMMENDATIONS = 20
-MOVEMENTS = 100
+MOVEMENTS = 50
+OBSERVATIONS = 20
 
 Id = Annotated[str, Query(min_length=1, max_length=500)]
 OptionalId = Annotated[str | None, Query(max_length=500)]
-Rows = Annotated[int, Query(ge=1, le=10_000_000)]
+After = Annotated[str | None, Query(max_length=4_000)]
 
 
 def add_pages(app: FastAPI, twin: TwinService) -> None:
@@ -74,13 +75,22 @@ def _add_stock(router: APIRouter, twin: TwinService, render: Renderer) -> None:
         return render(request, "stock.html", lambda: {"overview": twin.overview(), "sortable": twin.grid_columns()})
 
     @router.get("/stock/at")
-    def item_location_by_query(request: Request, item: Id, location: Id, movements: Rows = MOVEMENTS) -> HTMLResponse:
-        return item_location(request, item, location, movements)
+    def item_location_by_query(
+        request: Request, item: Id, location: Id, movements: After = None, observations: After = None
+    ) -> HTMLResponse:
+        return item_location(request, item, location, movements, observations)
 
     @router.get("/stock/{item:segment}/{location:segment}")
-    def item_location(request: Request, item: str, location: str, movements: Rows = MOVEMENTS) -> HTMLResponse:
+    def item_location(
+        request: Request, item: str, location: str, movements: After = None, observations: After = None
+    ) -> HTMLResponse:
         def facts() -> dict[str, Any]:
-            return {"it": twin.item_location(item=item, location=location, movements=movements)}
+            it = twin.item_location(item=item, location=location, movements=MOVEMENTS)
+            if movements:
+                it |= _page("movements", twin.movements(item, location, limit=MOVEMENTS, after=movements))
+            if observations:
+                it |= _page("observations", twin.observations(item, location, limit=OBSERVATIONS, after=observations))
+            return {"it": it, "after": {"movements": movements, "observations": observations}}
 
         return render(request, "item_location.html", facts)
 
@@ -91,6 +101,10 @@ def _add_stock(router: APIRouter, twin: TwinService, render: Renderer) -> None:
     @router.get("/items/{item:segment}")
     def one_item(request: Request, item: str) -> HTMLResponse:
         return render(request, "item.html", lambda: {"item": twin.item(item=item)})
+
+
+def _page(name: str, answer: dict[str, Any]) -> dict[str, Any]:
+    return {name: answer["rows"], f"{name}_next": answer["next"]}
 
 
 def _add_scenarios(router: APIRouter, twin: TwinService, render: Renderer) -> None:
@@ -122,18 +136,22 @@ def _add_data(router: APIRouter, twin: TwinService, render: Renderer) -> None:
     def data(
         request: Request,
         source: Annotated[str | None, Query(max_length=200)] = None,
-        anomalies: Rows = ANOMALY_ROWS,
-        quarantined: Rows = QUARANTINE_ROWS,
+        anomalies: After = None,
+        quarantined: After = None,
     ) -> HTMLResponse:
         def facts() -> dict[str, Any]:
-            rows = twin.quarantine(limit=quarantined, source=source or None)
-            return {"status": twin.status(), "quarantine": rows, "source": source or "", "anomalies": anomalies}
+            rows = twin.quarantine(limit=QUARANTINE_ROWS, source=source or None, after=quarantined)
+            after = {"anomalies": anomalies, "quarantined": quarantined}
+            return {"status": twin.status(), "quarantine": rows, "source": source or "", "after": after}
 
         return render(request, "data.html", facts)
 
     @router.get("/fragments/anomalies")
-    def anomalies(request: Request, limit: Rows = ANOMALY_ROWS) -> HTMLResponse:
-        return render(request, "fragments/anomalies.html", lambda: twin.anomalies(limit=limit))
+    def anomalies(request: Request, after: After = None) -> HTMLResponse:
+        def facts() -> dict[str, Any]:
+            return {**twin.anomalies(limit=ANOMALY_ROWS, after=after), "after": after}
+
+        return render(request, "fragments/anomalies.html", facts)
 
     @router.get("/fragments/laws")
     def laws(request: Request) -> HTMLResponse:

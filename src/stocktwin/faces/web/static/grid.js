@@ -1,11 +1,11 @@
 // A grid over millions of rows that the server sorts: it fetches pages of a hundred as they come into sight and draws only
-// what can be seen. Past the browser's tallest element the scroll bar is compressed.
+// what can be seen. A page is asked for behind the last row of the one before it where that one is known, else by its number. Past the browser's tallest element the scroll bar is compressed.
 const ROW = 32, PAGE = 100, TALLEST = 8_000_000, KEPT = 60;
 
 export class Grid {
-  // columns: [{key, label, width, grows, num, write(row) → text, tone(row) → class, link(row) → url}]; page(offset, limit) → {total, rows}
+  // columns: [{key, label, width, grows, num, write(row) → text, tone(row) → class, link(row) → url}]; page({offset, after}, limit) → {total, offset, next, rows}
   constructor(el, { columns, page, sort, sortable, onSort, onOpen, onTotal }) {
-    Object.assign(this, { el, columns, page, sort, onSort, onOpen, onTotal, total: 0, age: 0, at: -1, pages: new Map() });
+    Object.assign(this, { el, columns, page, sort, onSort, onOpen, onTotal, total: 0, age: 0, at: -1, pages: new Map(), behind: new Map() });
     el.style.setProperty('--grid-columns', columns.map((c) => (c.grows ? `minmax(${c.width}px, 1fr)` : `${c.width}px`)).join(' '));
     el.style.setProperty('--grid-width', `${columns.reduce((sum, c) => sum + c.width, 0)}px`);
     this.head = this.#part('div', 'grid-head', 'row', el);
@@ -69,8 +69,12 @@ export class Grid {
     }
     this.el.setAttribute('aria-busy', 'true');
     const fresh = new Map();
-    await Promise.all([...wanted].map(async (number) => fresh.set(number, await this.#fetch(number))));
-    if (age !== this.age) return;
+    this.behind.clear();
+    for (const number of wanted) {
+      const rows = (await this.#fetch(number)).rows;
+      if (age !== this.age) return;
+      fresh.set(number, rows);
+    }
     this.el.removeAttribute('aria-busy');
     this.pages = fresh;
     this.draw();
@@ -82,22 +86,26 @@ export class Grid {
   }
 
   async #fetch(number) {
-    const { total, rows } = await this.page(number * PAGE, PAGE);
+    const age = this.age, after = this.behind.get(number);
+    const { total, offset, next, rows } = await this.page(after ? { after } : { offset: number * PAGE }, PAGE);
+    if (age === this.age && next) this.behind.set(number + 1, next);
     if (total !== this.total) {
       this.total = total;
       this.body.style.height = `${Math.min(total * ROW, TALLEST)}px`;
       this.el.setAttribute('aria-rowcount', total + 1);
     }
     this.onTotal(total);
-    return rows;
+    return { rows, moved: offset !== number * PAGE };
   }
 
   async #load(number) {
     const age = this.age;
     this.pages.set(number, null);
     try {
-      const rows = await this.#fetch(number);
-      if (age === this.age) { this.pages.set(number, rows); this.draw(); }
+      const { rows, moved } = await this.#fetch(number);
+      if (age !== this.age) return;
+      this.pages.set(number, rows);
+      if (moved) this.refresh(); else this.draw(); // facts came in between: the pages around it have moved, too
     } catch { this.pages.delete(number); }
   }
 

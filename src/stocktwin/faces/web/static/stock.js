@@ -47,11 +47,11 @@ function remember() {
   history.replaceState(null, '', text ? `?${text}` : location.pathname);
 }
 
-async function page(offset, limit) {
-  const query = new URLSearchParams({ offset, limit, sort: sort.key, descending: sort.descending, ...filters() });
+async function page(from, limit) {
+  const query = new URLSearchParams({ ...from, limit, sort: sort.key, descending: sort.descending, ...filters() });
   const response = await fetch(`${html.dataset.root}api/v1/item-locations?${query}`);
   const answer = await response.json();
-  if (!response.ok) { count.textContent = answer.detail; return { total: 0, rows: [] }; }
+  if (!response.ok) { count.textContent = answer.detail; return { total: 0, offset: from.offset ?? 0, rows: [] }; }
   return answer;
 }
 
