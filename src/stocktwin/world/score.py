@@ -85,8 +85,8 @@ class Truth:
         return self._read("demand", columns=["date", "item_id", "location_id", "asked"])
 
     def faults_at(self, item_id: str, location_id: str) -> list[dict[str, Any]]:
-        """The labels of one item-location, those of its whole site included: `cause`, `start`, `end`, `from_ms`, `to_ms` (null: still wrong), `units`,
-        `value`, `system`, `document` and `span` (the `Fault`), oldest first."""
+        """The labels of one item-location, those of its whole site included, oldest first: `cause`, `start`, `end`,
+        `from_ms`, `to_ms` (null: still wrong), `units`, `value`, `system`, `document` and `span` (the `Fault`)."""
         here = [r for r in self._labels if r["item_id"] in (None, item_id) and r["location_id"] == location_id]
         return sorted((_label(row) for row in here), key=lambda label: int(label["from_ms"]))
 
