@@ -195,7 +195,7 @@ def arrival_windows(snapshot: Snapshot, model: LeadTimeModel) -> pa.Table:
     A line older than 99 % of lead times is `overdue`: its window is what little the distribution has left.
     """
     lines = replenishment_lines(snapshot)
-    keys = _line_keys(snapshot, model, lines)
+    keys = line_keys(snapshot, model, lines)
     ordered = np.asarray(lines.column("ordered_at").fill_null(snapshot.as_of), np.int64)
     age = np.maximum((snapshot.as_of - ordered) / MICROSECONDS_PER_DAY, 0.0)
     windows = np.zeros((len(lines), 3), np.int64)
@@ -213,7 +213,7 @@ def arrival_windows(snapshot: Snapshot, model: LeadTimeModel) -> pa.Table:
     return pa.table([columns[name] for name in ARRIVAL_SCHEMA.names], schema=ARRIVAL_SCHEMA)
 
 
-def _line_keys(snapshot: Snapshot, model: LeadTimeModel, lines: pa.Table) -> list[int]:
+def line_keys(snapshot: Snapshot, model: LeadTimeModel, lines: pa.Table) -> list[int]:
     """Row of the table for each open line: the item's own way where it is sourced so, else its lane."""
     destination = lines.column("to_id").to_pylist()
     row = snapshot.rows(

@@ -109,6 +109,8 @@ class Notes:
     def outlook(self, now: int) -> None:
         """Arrival windows of the open lines and demand of the weeks ahead."""
         for row in self.twin.arrivals()["rows"]:
+            if row["order_id"] is None:
+                continue  # the truth is told of order lines
             edges = {name: parse_instant(row[name]) for name in ("q10", "q50", "q90")}
             self.windows.append({"asked_at": now, "order_id": row["order_id"], "line": row["line"], **edges})
         ahead = self.twin.forecast(horizon=HORIZON)

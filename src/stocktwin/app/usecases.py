@@ -21,6 +21,7 @@ from stocktwin.domain.ports import Clock, Progress, WallClock, silent
 
 if TYPE_CHECKING:
     from stocktwin.app.answers.advice import Adviser
+    from stocktwin.app.answers.ahead import Outlook
     from stocktwin.app.answers.grid import Grid
     from stocktwin.app.answers.intake import Intake
     from stocktwin.ledger.ledger import Ledger
@@ -175,30 +176,24 @@ class TwinService(LedgerQuestions):
 
     # ---- analytics
 
-    def forecast(
-        self,
-        item: str | None = None,
-        location: str | None = None,
-        horizon: int = 28,
-        limit: int | None = None,
-        after: str | None = None,
-    ) -> dict[str, Any]:
-        """Demand ahead per item-location: the distribution of the sum over the horizon."""
-        from stocktwin.app.answers.outlook import forecast
+    @cached_property
+    def outlook(self) -> Outlook:
+        """What comes next: demand, its accuracy, arrivals, excess, stock-out risk; now and as of past days."""
+        from stocktwin.app.answers.ahead import Outlook
 
-        return forecast(self.model, item=item, location=location, horizon=horizon, limit=limit, after=after)
+        return Outlook(self.ledger, self.settings, lambda: self.model)
+
+    def forecast(self, **query: Any) -> dict[str, Any]:
+        """Demand ahead per item-location: the distribution of the sum over the horizon (`Outlook.forecast`)."""
+        return self.outlook.forecast(**query)
 
     def accuracy(self, horizon: int = 28, origins: int = 3) -> dict[str, Any]:
-        """Rolling-origin backtest beside the seasonal naive forecast."""
-        from stocktwin.app.answers.outlook import accuracy
+        """Rolling-origin backtest beside simple forecasts."""
+        return self.outlook.accuracy(horizon=horizon, origins=origins)
 
-        return accuracy(self.model, horizon=horizon, origins=origins)
-
-    def arrivals(self, item: str | None = None, limit: int | None = None, after: str | None = None) -> dict[str, Any]:
-        """Arrival window of each open order line."""
-        from stocktwin.app.answers.outlook import arrivals
-
-        return arrivals(self.model, item=item, limit=limit, after=after)
+    def arrivals(self, **query: Any) -> dict[str, Any]:
+        """Arrival window of each open order line and shipment (`Outlook.arrivals`)."""
+        return self.outlook.arrivals(**query)
 
     def anomalies(self, days: int = 90, limit: int | None = None, after: str | None = None) -> dict[str, Any]:
         """What looks wrong, most money first."""

@@ -6,7 +6,7 @@ row numbers of `items` and `locations`, which are sorted by id. Quantities are i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -48,6 +48,35 @@ LEAD_TIME_SCHEMA = pa.schema(
 )
 """One row per order line of our own replenishment: the evidence on lead times."""
 
+OPEN_SHIPMENT_SCHEMA = pa.schema(
+    [
+        ("shipment_id", pa.string()),
+        ("order_id", pa.string()),
+        ("line", pa.string()),
+        ("item", pa.int32()),
+        ("origin_id", pa.string()),
+        ("destination_id", pa.string()),
+        ("departed_at", pa.int64()),
+        ("promised_at", pa.int64()),
+        ("quantity", pa.float64()),  # on its way, base units; null: not stated
+        ("mode", pa.string()),
+        ("carrier", pa.string()),
+    ]
+)
+"""Shipments under way, current version each."""
+
+TRANSIT_SCHEMA = pa.schema(
+    [
+        ("origin_id", pa.string()),
+        ("destination_id", pa.string()),
+        ("mode", pa.string()),
+        ("carrier", pa.string()),
+        ("departed_at", pa.int64()),
+        ("arrived_at", pa.int64()),  # null: still under way (right-censored at `as_of`)
+    ]
+)
+"""One row per shipment: the evidence on times in transit."""
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -87,6 +116,8 @@ class Snapshot:
     `ordered_at`; sale movements where the item-location has no sales lines)."""
     open_orders: pa.Table
     lead_times: pa.Table
+    shipments: pa.Table = field(default_factory=OPEN_SHIPMENT_SCHEMA.empty_table)
+    transits: pa.Table = field(default_factory=TRANSIT_SCHEMA.empty_table)
 
     @cached_property
     def item_codes(self) -> Codes:

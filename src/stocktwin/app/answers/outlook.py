@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stocktwin.app.answers.paging import page
-from stocktwin.app.answers.values import day, exact, iso, number, plain_answer
+from stocktwin.app.answers.values import day, number, plain_answer
 from stocktwin.domain.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -60,27 +60,6 @@ def accuracy(model: Model, *, horizon: int, origins: int) -> dict[str, Any]:
     from stocktwin.analytics.accuracy import backtest
 
     return plain_answer(backtest(model.snapshot, origins=origins, horizon=horizon).to_dict())
-
-
-def arrivals(model: Model, *, item: str | None, limit: int | None, after: str | None) -> dict[str, Any]:
-    """10, 50 and 90 % arrival dates of each open replenishment line, given that it has not arrived yet."""
-    snapshot = model.snapshot
-    if item is not None:
-        _code(snapshot.item_codes.code(item), "item", item)
-    found = [row for row in model.arrivals.to_pylist() if item is None or row["item_id"] == item]
-    shown, following = page(found, _line, name="arrivals", limit=limit, after=after)
-    scale = snapshot.scale()
-    rows = []
-    for row in shown:
-        quantity = exact(row["open_quantity"], int(scale[snapshot.item_codes.code(row["item_id"])]))
-        moments = {key: iso(row[key]) for key in ("ordered_at", "q10", "q50", "q90")}
-        rows.append(row | moments | {"open_quantity": quantity})
-    return plain_answer({"rows": rows, "total": len(found), "next": following, "as_of": iso(snapshot.as_of)})
-
-
-def _line(row: dict[str, Any]) -> tuple[str, ...]:
-    """What an order line goes by; two systems may use one number for two of them."""
-    return tuple(str(row[name] or "") for name in ("order_id", "line", "item_id", "from_id", "to_id"))
 
 
 def _code(code: int, kind: str, name: str) -> int:

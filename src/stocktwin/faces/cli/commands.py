@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from stocktwin.domain.errors import CheckFailed, UsageError
-from stocktwin.faces.cli import render, worlds
+from stocktwin.faces.cli import outlook, render, worlds
 from stocktwin.faces.cli.session import Session
 
 session = click.make_pass_decorator(Session)
@@ -108,32 +108,6 @@ def quarantine_replay(run: Session, source: str | None) -> None:
 def reconcile(run: Session, /, **options: Any) -> None:
     """Where the systems' books differ from the record, most money first."""
     run.show(run.twin.reconcile(**options), render.reconcile)
-
-
-@cli.command()
-@click.option("--item", help="Only this item.")
-@click.option("--location", help="Only this location.")
-@click.option("--horizon", type=click.IntRange(1, 730), default=28, show_default=True, help="Days ahead.")
-@click.option("--accuracy", is_flag=True, help="Backtest against the seasonal naive forecast instead.")
-@LIMIT
-@AFTER
-@session
-def forecast(run: Session, /, accuracy: bool, **options: Any) -> None:
-    """Demand ahead as a distribution, per item and location."""
-    if accuracy:
-        run.show(run.twin.accuracy(horizon=options["horizon"]), render.accuracy)
-    else:
-        run.show(run.twin.forecast(**options), render.forecast)
-
-
-@cli.command()
-@click.option("--item", help="Only this item.")
-@LIMIT
-@AFTER
-@session
-def arrivals(run: Session, /, **options: Any) -> None:
-    """When each open order line will arrive: 10, 50 and 90 % dates."""
-    run.show(run.twin.arrivals(**options), render.arrivals)
 
 
 @cli.command()
@@ -263,6 +237,8 @@ def demo(run: Session, folder: str, port: int, fresh: bool, build_only: bool) ->
         _serve(run, "127.0.0.1", port)
 
 
+cli.add_command(outlook.forecast)
+cli.add_command(outlook.arrivals)
 cli.add_command(worlds.world)
 cli.add_command(worlds.score)
 

@@ -1,0 +1,65 @@
+"""Commands about what comes next: demand, arrivals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from stocktwin.domain.errors import UsageError
+from stocktwin.faces.cli import render
+from stocktwin.faces.cli.session import Session
+
+session = click.make_pass_decorator(Session)
+ITEM = click.option("--item", help="Only this item.")
+LOCATION = click.option("--location", help="Only this location.")
+LIMIT = click.option("--limit", type=click.IntRange(1), help="Show at most so many rows (all by default).")
+AS_OF = click.option(
+    "--as-of", metavar="DATE", help="With what the sources knew at this time (a bare date means the end of that day)."
+)
+OUT = click.option("--out", metavar="FILE", help="Write all rows to this .parquet or .csv file.")
+
+
+@click.command()
+@ITEM
+@LOCATION
+@click.option("--horizon", type=click.IntRange(1, 730), default=28, show_default=True, help="Days ahead.")
+@AS_OF
+@OUT
+@click.option("--total", is_flag=True, help="With --out: one row per item-location, for the sum over the horizon.")
+@click.option("--accuracy", is_flag=True, help="Backtest beside simple forecasts instead.")
+@LIMIT
+@session
+def forecast(run: Session, /, out: str | None, total: bool, accuracy: bool, limit: int | None, **options: Any) -> None:
+    """Demand ahead as a distribution, per item and location: on screen for the sum over the horizon, in a file by
+    default day by day."""
+    if accuracy:
+        run.show(run.twin.accuracy(horizon=options["horizon"]), render.accuracy)
+    elif out is not None:
+        if limit is not None:
+            raise UsageError("--limit: a file holds all rows; --item and --location choose")
+        run.show(run.twin.outlook.forecast_file(run.path(out), total=total, **options), written)
+    else:
+        run.show(run.twin.forecast(limit=limit, **options), render.forecast)
+
+
+@click.command()
+@ITEM
+@AS_OF
+@OUT
+@LIMIT
+@session
+def arrivals(run: Session, /, out: str | None, limit: int | None, **options: Any) -> None:
+    """When each open order line and each shipment under way will arrive: 10, 50 and 90 % dates."""
+    if out is None:
+        run.show(run.twin.arrivals(limit=limit, **options), render.arrivals)
+    elif limit is not None:
+        raise UsageError("--limit: a file holds all rows; --item chooses")
+    else:
+        run.show(run.twin.outlook.arrivals_file(run.path(out), **options), written)
+
+
+def written(answer: render.Answer) -> str:
+    """A file that was written."""
+    lines = [f"{answer['rows_written']:,} rows in {answer['file']}, as of {answer['as_of']}"]
+    return "\n".join([*lines, *(f"assumed: {text}" for text in answer.get("assumptions", ()))])
