@@ -259,6 +259,15 @@ def test_a_system_that_never_posts_a_kind_misses_none(find: Find) -> None:
     assert find([sale(k, 3 + k) for k in range(2, 60, 3)]) == []
 
 
+def test_a_reader_of_tags_that_sees_less_disputes_no_posting(find: Find) -> None:
+    both = [receipt(20, 66, order="P1"), receipt(20, 66, "erp", "P1")]
+    habit, _ = background()
+    seen = [{**move, "system": "rfid", "on_record": False} for move in habit if move["system"] == "wms"]
+    order = [line("P1", 66, 66, 20)]
+    assert kinds(find([*both, *seen], [], order)) == ["missing_post"]
+    assert find([*both, *seen], [count(5, 100, 100, method="rfid", system="rfid")], order) == []
+
+
 def test_a_late_correction_whose_counterpart_is_older_than_the_window_is_not_missing(find: Find) -> None:
     back = {**receipt(20, 58, order="P0", document="G0", corrects="OLD"), "from_id": "L1", "to_id": "S1"}
     assert find([back, receipt(20, 85, order="P0", document="G0")]) == []

@@ -35,9 +35,8 @@ def test_with_the_truth_moved_away_everything_is_the_same(tmp_path: Path) -> Non
         shown = twin.truth()
         assert shown["series"][0]["name"] == "truth"
         assert {series["name"] for series in shown["series"]} >= {"truth", "record", "erp", "wms"}
-        assert (shown["item_id"], shown["location_id"]) == tuple(
-            shown["worst"][0][name] for name in ("item_id", "location_id")
-        )
+        standing = next(fault for fault in shown["worst"] if fault["end"] is None)
+        assert (shown["item_id"], shown["location_id"]) == (standing["item_id"], standing["location_id"])
         with pytest.raises(NotFoundError, match="NOPE"):
             twin.truth("NOPE")
     with TwinService.open(tmp_path / "closed") as twin:

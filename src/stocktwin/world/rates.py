@@ -97,7 +97,7 @@ class Rates:
     wrong_crossref: float = rate(0.04, "such code: it is entered for the neighbouring item", JUDGED)
 
     read_rate: float = rate(0.985, "tag at a dock door: the chance that it is read", READS)
-    shelf_read_rate: float = rate(0.97, "tag on a shelf", READS)
+    shelf_read_rate: float = rate(0.994, "tag on a shelf, in one walk", READS)
     duplicate_read: float = rate(0.01, "document at a dock door: read again at the next door", JUDGED)
     stray_read: float = rate(0.004, "document at a dock door: tags that only pass by are read too", JUDGED)
     scale_noise: float = rate(0.004, "reading: standard deviation as a share of the level", SCALES, 0.5)

@@ -53,7 +53,7 @@ def door_reads(
     read, again, stray = rates
     at = np.flatnonzero(np.isin(events.kind, DOOR_EVENTS) & tagged[events.row])
     key = (events.kind[at], events.row[at], events.line[at], events.day[at])
-    quantity = seen(luck, "door", events.quantity[at], read, *key)
+    quantity = seen(luck, "door", events.quantity[at], read, BAD_DOCUMENT, *key)
     chunks = [(at, np.full(len(at), READ), events.row[at], quantity)]
     twice = np.flatnonzero((scattered(luck, "door again", *key) < again) & (quantity > 0))
     some = 1 + np.floor(quantity[twice] * scattered(luck, "door again size", *key)[twice]).astype(np.int64)
@@ -80,21 +80,22 @@ def _strays(
 
 
 def shelf_reads(luck: Draws, paths: StockPaths, rows: Ints, times: tuple[Ints, Ints, Ints], read: float) -> Readings:
-    """What a walk along the tagged shelves finds: missed tags, never more than is there."""
+    """What a walk along the tagged shelves finds: a few tags are missed, never more is read than is there."""
     sensor, day, when = times
     row = rows[sensor]
-    return Readings(row, day, when, seen(luck, "shelf", paths.at(row, when), read, row, day))
+    return Readings(row, day, when, seen(luck, "shelf", paths.at(row, when), read, 0.0, row, day))
 
 
-def seen(luck: Draws, cause: str, there: Ints, read: float, *keys: Ints) -> Ints:
-    """Tags read of those that are there: each is missed with the same small chance, and of a few documents many are.
+def seen(luck: Draws, cause: str, there: Ints, read: float, bad: float, *keys: Ints) -> Ints:
+    """Tags read of those that are there: each is missed with the same small chance, and of a share `bad` of the
+    readings many are.
 
     Missed tags are Poisson (the binomial's limit for small chances), so that a few numbers tell it all.
     """
-    bad = scattered(luck, f"{cause} bad", *keys) < BAD_DOCUMENT
+    poor = scattered(luck, f"{cause} bad", *keys) < bad
     missed = tallies(scattered(luck, f"{cause} missed", *keys), np.minimum(there * (1 - read), 30.0))
     many = np.where(there * (1 - read) > 30, np.rint(there * (1 - read) + bells(luck, f"{cause} many", *keys) *
                     np.sqrt(there * (1 - read))), missed)  # fmt: skip
     share = BAD_SHARE * scattered(luck, f"{cause} share", *keys)
-    lost = np.where(bad, np.maximum(many, np.floor(there * share)), many).astype(np.int64)
+    lost = np.where(poor, np.maximum(many, np.floor(there * share)), many).astype(np.int64)
     return np.asarray(np.clip(there - lost, 0, there))

@@ -23,6 +23,8 @@ Flags = npt.NDArray[np.bool_]
 
 LEAVES = ("sale", "scrap", "transfer_out", "shipment")
 ENTERS = ("receipt", "transfer_in", "return")
+SENSED = ("rfid", "weight")
+"""Methods of observation that are never exact."""
 UNSURE = ("status", "return", "transform")
 """Kinds whose effect on unrestricted stock depends on conditions."""
 
@@ -117,6 +119,12 @@ class Facts:
         """Prepares the evidence."""
         movements = _movements(evidence.movements, snapshot)
         return cls(evidence, snapshot, thresholds, movements, _usual_lags(movements, thresholds))
+
+    @cached_property
+    def sensing(self) -> frozenset[str]:
+        """Systems that read tags or weigh: what they post is what they happened to see, never all of it."""
+        seen = self.evidence.observations
+        return frozenset(seen.filter(pc.is_in(seen["method"], pa.array(SENSED)))["system"].unique().to_pylist())
 
     @cached_property
     def orders(self) -> dict[tuple[str, str, int], dict[str, Any]]:

@@ -33,12 +33,13 @@ class Match:
 
 
 def match_systems(facts: Facts) -> list[Match]:
-    """Every two systems that report the same kind of movement at the same place, matched."""
+    """Every two systems that report the same kind of movement at the same place, matched; not those that only sense."""
     moves = facts.movements
+    posting = [code for code, name in enumerate(moves.systems) if name not in facts.sensing]
     unsure = [code for code, name in enumerate(moves.kinds) if name in UNSURE and name != "return"]
     usable = (moves.place >= 0) & ~moves.settled & ~np.isin(moves.kind, unsure)
     out = []
-    for first, second in combinations(range(len(moves.systems)), 2):
+    for first, second in combinations(posting, 2):
         mine, theirs = (np.flatnonzero(usable & (moves.system == code)) for code in (first, second))
         scope = dense(moves.kind, moves.place)
         shared = np.intersect1d(scope[mine], scope[theirs])
