@@ -22,6 +22,11 @@ CALM = Circumstances.of(Draws(1), NETWORK, 365)
 CALM = replace(CALM, signals=replace(CALM.signals, congestion=np.ones_like(CALM.signals.congestion)))
 
 
+@pytest.fixture(autouse=True)
+def no_customs(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("stocktwin.world.leadtimes.HELD", 0.0)
+
+
 def times(seed: int, around: Circumstances = CALM, network: Network = NETWORK) -> LeadTimes:
     return LeadTimes.of(Draws(seed), network, around)
 
@@ -103,6 +108,17 @@ def test_a_closed_port_holds_what_has_not_passed():
         assert ((delay >= waits) & (delay <= waits + DRAIN_DAYS * (waits > 0))).all(), day
         assert two.arrives[CLEVELAND].tolist() == one.arrives[CLEVELAND].tolist()
         assert (two.leaves == one.leaves).all()
+
+
+def test_the_customs_keep_some_of_what_comes_by_sea(monkeypatch: pytest.MonkeyPatch):
+    free = np.stack([times(seed).from_suppliers(100).arrives for seed in range(300)])
+    monkeypatch.setattr("stocktwin.world.leadtimes.HELD", 0.2)
+    delay = np.stack([times(seed).from_suppliers(100).arrives for seed in range(300)]) - free
+    assert not delay[:, CLEVELAND].any()
+    held = delay[:, [HAMBURG, SHANGHAI]]
+    assert (held > 0).mean() == pytest.approx(0.2, abs=0.03)
+    assert held[held > 0].min() >= 7
+    assert held.max() < 25
 
 
 def test_a_slowed_lane_is_slower_by_what_is_said():

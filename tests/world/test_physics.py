@@ -84,7 +84,7 @@ def test_one_decision_changes_only_its_item():
     s, S = DESIGN.reorder_point.copy(), DESIGN.order_up_to.copy()
     s[item * len(NETWORK.dcs)] *= 2
     S[item * len(NETWORK.dcs)] *= 2
-    one, two = run(DESIGN, LUCK, 45).events, run(replace(DESIGN, reorder_point=s, order_up_to=S), LUCK, 45).events
+    one, two = run(DESIGN, LUCK, 90).events, run(replace(DESIGN, reorder_point=s, order_up_to=S), LUCK, 90).events
 
     def happened(events, mine: bool) -> set[tuple[int, ...]]:
         at = (DESIGN.item[events.row] == item) == mine

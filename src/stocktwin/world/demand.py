@@ -48,7 +48,7 @@ def demand_rate(design: Design, around: Circumstances, day: int) -> Floats:
     lift = 1 + items.response * (around.signals.lift(day)[family] - 1)
     of_item = items.rate * _season(items, day) * life(items, day) * lift * WEEKDAYS[weekday(day)]
     shape = len(items), len(design.network.dcs)
-    of_place = (design.share * np.exp(design.log_growth * (day / YEAR))).reshape(shape)
+    of_place = _shifted(design, day, (design.share * np.exp(design.log_growth * (day / YEAR))).reshape(shape))
     rate = of_item[:, None] * of_place * around.signals.outside(day)[family]
     return np.asarray(_scripted(design, around, day, rate)).reshape(-1)
 
@@ -60,6 +60,15 @@ def demand_of(design: Design, luck: Draws, around: Circumstances, day: int) -> I
     quanta[design.slow_rows] = _occasions(design, luck, day, rate[design.slow_rows])
     quanta[design.fast_rows] = _counts(design, luck, day, rate[design.fast_rows])
     return np.asarray(quanta * design.quantum)
+
+
+def _shifted(design: Design, day: int, share: Floats) -> Floats:
+    """Large customers that have moved take their part of the demand with them; `share` is [item, DC]."""
+    at = np.flatnonzero(design.shift_day <= day)
+    moved = share[at, design.shift_from[at]] * design.shift_part[at]
+    share[at, design.shift_from[at]] -= moved
+    share[at, design.shift_to[at]] += moved
+    return share
 
 
 def life(items: Catalogue, day: int) -> Floats:

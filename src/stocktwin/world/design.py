@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +36,12 @@ LAUNCH_STOCK: Final = 20
 """Items that come later than this day have no opening stock."""
 CLEARANCE: Final = 150
 """Days past its turn after which nobody orders a dying item any more."""
-GENEROUS, CARELESS = 0.09, 0.11
+SHIFTS: Final = 0.35
+"""How often a year a large customer of an item moves from one DC's region to another's."""
+SHIFT_PART: Final = (0.6, 0.9)
+"""Part of the DC's demand that goes with him."""
+CLASS_A: Final = 0.25
+GENEROUS, CARELESS = 0.07, 0.08
 """Shares of the settings that are far too high and far too low."""
 
 
@@ -68,6 +73,14 @@ class Design:
     """First day on which an item-location is reviewed: in time before a new item comes to market."""
     ordered_until: Ints
     """First day on which nobody orders it any more."""
+    shift_day: Ints
+    """Of each item: the day on which a large customer moves,"""
+    shift_from: Ints
+    """the DC that he leaves,"""
+    shift_to: Ints
+    """the one that serves him then,"""
+    shift_part: Floats
+    """and the part of the demand of the first that goes with him."""
     first_item: int = 0
     """Items of the blocks before this one."""
     group: str = ""
@@ -85,6 +98,16 @@ class Design:
     def shelf_life(self) -> Ints:
         """Days, of each item-location; 0 where goods do not expire and no lots are kept."""
         return self.items.shelf_life[self.item]
+
+    @cached_property
+    def cared(self) -> Flags:
+        """Item-locations of class A."""
+        return cared_for(self.items)[self.item]
+
+    @cached_property
+    def is_new(self) -> Flags:
+        """Item-locations of items that come to market during the year."""
+        return np.asarray((self.items.demand_class == NEW)[self.item])
 
     @cached_property
     def slow_rows(self) -> Ints:
@@ -158,6 +181,7 @@ def make_design(luck: Draws, items: Catalogue, network: Network, first_item: int
         opening=np.where(new & (items.turn[item] > LAUNCH_STOCK), 0, opening),
         ordered_from=np.where(new, items.turn[item] - lead, 0),
         ordered_until=np.where(dying, items.turn[item] + CLEARANCE, NEVER),
+        **_shifts(luck, network, len(items)),
         first_item=first_item,
         group=group,
     )
@@ -175,10 +199,21 @@ def _suppliers(luck: Draws, network: Network, n: int) -> Ints:
 def _growth(luck: Draws, network: Network, items: Catalogue, item: Ints, dc: Ints) -> Floats:
     """Regional growth by category and DC (log-normal, shared by the category), on top an item's own trend."""
     shocks = luck.shared.stream("regional growth").standard_normal((len(FAMILIES), len(network.dcs)))
-    regional = np.exp(0.40 * shocks)
+    regional = np.exp(0.30 * shocks)
     own = np.where(luck.uniform("trend", len(items)) < 0.55, 1.9, 0.4)
     own = np.where(items.demand_class == TRENDING, own, 1.0)
     return np.asarray(np.clip(regional[items.family[item], dc] * own[item], 0.25, 3.0))
+
+
+def _shifts(luck: Draws, network: Network, n_items: int) -> dict[str, Any]:
+    """Moving customers: they leave by the DCs' weights, and settle anywhere else."""
+    u = luck.stream("shift").random((4, n_items))
+    leave = np.searchsorted(np.cumsum(network.shares / network.shares.sum())[:-1], u[1])
+    dcs = len(network.dcs)
+    settle = (leave + 1 + (u[2] * (dcs - 1)).astype(np.int64)) % dcs
+    low, high = SHIFT_PART
+    day = (-np.log1p(-u[0]) / SHIFTS * 365).astype(np.int64)
+    return {"shift_day": day, "shift_from": leave, "shift_to": settle, "shift_part": low + (high - low) * u[3]}
 
 
 def _multiples(items: Catalogue, item: Ints, planned: Floats) -> Ints:
@@ -197,7 +232,7 @@ def _settings(
     span = mean + review
     variance = span * _daily_variance(items, item, planned) + (planned * sd) ** 2
     z = np.take(SAFETY_FACTOR, items.criticality[item])
-    s = (planned * span + z * np.sqrt(variance)) * _human(luck, len(item))
+    s = (planned * span + z * np.sqrt(variance)) * _human(luck, cared_for(items)[item])
     fixed = np.take(ORDER_COST, network.overseas[supplier])
     lot = np.sqrt(2 * fixed * planned * 365 / (HOLDING_RATE * items.atom_cost[item]))
     lot = np.maximum(np.clip(lot, 7 * planned, 42 * planned), multiple)
@@ -208,17 +243,26 @@ def _settings(
 
 def _daily_variance(items: Catalogue, item: Ints, planned: Floats) -> Floats:
     """The planner's rule of thumb: a day's variance is its mean times what is asked for at once, and a tenth of its
-    square."""
+    square; in class A he is more careful."""
     batch = items.quantum[item] * items.size[item]
-    return np.asarray(1.5 * batch * planned + 0.1 * planned**2)
+    careful = np.where(cared_for(items)[item], 2.5, 1.0)
+    return np.asarray(careful * (1.5 * batch * planned + 0.1 * planned**2))
 
 
-def _human(luck: Draws, n: int) -> Floats:
-    """Most settings are a little off, some are far too high or too low."""
+def cared_for(items: Catalogue) -> Flags:
+    """Class A: the quarter of the items that most money is turned over with."""
+    turnover = items.daily * items.atom_cost
+    return np.asarray(turnover >= np.quantile(turnover, 1 - CLASS_A))
+
+
+def _human(luck: Draws, cared: Flags) -> Floats:
+    """Most settings are a little off, some are far too high or too low; but not where much money is turned over."""
+    n = len(cared)
     u, v = luck.uniform("human", n), luck.uniform("human size", n)
-    usual = np.exp(0.15 * luck.stream("human noise").standard_normal(n))
+    usual = np.exp(np.where(cared, 0.08, 0.15) * luck.stream("human noise").standard_normal(n))
     factor = np.where(u < GENEROUS, 1.8 + 1.2 * v, usual)
-    return np.where(u > 1 - CARELESS, 0.35 + 0.3 * v, factor)
+    factor = np.where(u > 1 - CARELESS, 0.35 + 0.3 * v, factor)
+    return np.where(cared, usual, factor)
 
 
 def active_sources(design: Design) -> tuple[Ints, Ints, Ints]:

@@ -1,6 +1,6 @@
 """How long goods are under way: each lane's own luck of the day, the supplier's habits and holidays, queues at the
-port, the season on the road, and what is scripted. Everything ordered on one lane on one day travels together, in all
-blocks.
+port, the customs, the season on the road, and what is scripted. Everything ordered on one lane on one day travels
+together, in all blocks.
 """
 
 from __future__ import annotations
@@ -25,6 +25,10 @@ UNSTEADINESS: Final = (0.7, 1.4)
 HOLIDAYS: Final = {"Asia/": (28, 42), "Europe/": (216, 230)}
 """Time zone of a supplier → first and last day of the year on which nothing leaves: the lunar new year as in 2025, and
 the second and third week of August."""
+HELD: Final = 0.04
+"""Share of what comes by sea that the customs keep,"""
+HOLD_DAYS: Final = (7, 25)
+"""and for how long, shortest and longest."""
 DRAIN_DAYS: Final = 4
 """Most days by which goods that waited at a closed place come later than its reopening."""
 
@@ -75,7 +79,7 @@ class LeadTimes:
         leaves = np.stack([script.reopens(s.location_id, row) for s, row in zip(suppliers, rested, strict=True)])
         late = leaves - planned + _drain(self.luck, "supplier", leaves > rested, day)
         late += _delays(self.around, self.network.supply, leaves)
-        late += self._waits(day + late, day)
+        late += self._waits(day + late, day) + self._held(day)
         return Journeys(leaves, self._received(day + take + late))
 
     def between_dcs(self, day: int) -> Journeys:
@@ -98,6 +102,13 @@ class LeadTimes:
         for k, port in enumerate(self.around.signals.ports):
             wait = np.where(self.via == k, self.around.script.reopens(port, passes) - passes, wait)
         return np.asarray(wait + _drain(self.luck, "port", wait > 0, day))
+
+    def _held(self, day: int) -> Ints:
+        """Days for which the customs keep what is ordered on a day."""
+        u = self.luck.stream("customs", day).random((2, *self.via.shape))
+        low, high = HOLD_DAYS
+        held = (u[0] < HELD) & (self.via >= 0)
+        return np.where(held, (low + (high - low) * u[1]).astype(np.int64), 0)
 
     def _received(self, arrives: Ints) -> Ints:
         """A closed DC takes nothing in."""

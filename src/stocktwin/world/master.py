@@ -4,6 +4,7 @@ CSV files."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -11,10 +12,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from stocktwin.world.catalogue import CRITICALITIES, gtin13
+from stocktwin.world.clock import date_of
 from stocktwin.world.design import ORDER_COST, SERVICE_TARGET, Design, active_sources
 from stocktwin.world.encoding import Columns, base_units, chosen, number
 from stocktwin.world.goods import FAMILIES
 from stocktwin.world.network import Network
+from stocktwin.world.records import Revisions, taken
 from stocktwin.world.steering import Steering
 
 Ints = npt.NDArray[np.int64]
@@ -23,13 +26,13 @@ ALTERNATIVE_PREMIUM: Final = 1.12
 """What the second source asks for, relative to the first."""
 
 
-def master_tables(design: Design, steering: Steering) -> dict[str, Columns]:
-    """The master tables of a block's items; policies with all that was decided about them later."""
+def master_tables(design: Design, steering: Steering, revisions: Revisions) -> dict[str, Columns]:
+    """The master tables of a block's items; policies with all that was changed about them later."""
     return {
         "items": item_columns(design),
         "units": unit_columns(design),
         "sourcing": sourcing_columns(design),
-        "policies": policy_columns(design, steering),
+        "policies": policy_columns(design, steering, revisions),
     }
 
 
@@ -117,16 +120,26 @@ def sourcing_columns(design: Design) -> Columns:
     }
 
 
-def policy_columns(design: Design, steering: Steering) -> Columns:
-    """The `policies` table: those of the plan, then those changed, day by day."""
-    parts = [_policies(design, np.arange(len(design)))]
-    for day in sorted(steering.policies):
+def policy_columns(design: Design, steering: Steering, revisions: Revisions) -> Columns:
+    """The `policies` table: those of the plan, then those decided or revised, day by day."""
+    parts = [_policies(design, np.arange(len(design)), 0)]
+    for day in sorted({*steering.policies, *revisions.day.tolist()}):
         design = steering.settings(design, day)
-        parts.append(_policies(design, np.unique([row for row, _ in steering.policies[day]])))
+        decided = np.unique([row for row, _ in steering.policies.get(day, ())]).astype(np.int64)
+        parts.append(_policies(design, decided, day))
+        design, rows = _revised(design, taken(revisions, revisions.day == day))
+        parts.append(_policies(design, rows, day))
     return {name: pa.concat_arrays([part[name] for part in parts]) for name in parts[0]}
 
 
-def _policies(design: Design, row: Ints) -> Columns:
+def _revised(design: Design, revised: Revisions) -> tuple[Design, Ints]:
+    changed = {name: getattr(design, name).copy() for name in ("reorder_point", "order_up_to")}
+    for name, column in changed.items():
+        column[revised.row] = getattr(revised, name)
+    return replace(design, **changed), revised.row
+
+
+def _policies(design: Design, row: Ints, day: int) -> Columns:
     items, item, base_stock = design.items, design.item[row], design.base_stock[row]
     zero = np.zeros(len(row), np.int64)
     scale = items.scale[item]
@@ -143,6 +156,7 @@ def _policies(design: Design, row: Ints) -> Columns:
         "service_type": chosen(("fill_rate",), zero),
         "shortage": chosen(("lost",), zero),
         "order_cost": _of_few(cost, number),
+        "decided_on": chosen((date_of(day).isoformat(),), zero),
     }
 
 

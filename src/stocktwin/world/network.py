@@ -6,7 +6,7 @@ Supplier, DC and port are the indices of `Network.suppliers`, `dcs` and `ports` 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
@@ -134,7 +134,7 @@ class Network:
 def make_network(dcs: Sequence[Place], ports: Sequence[Place], suppliers: Sequence[Place]) -> Network:
     """Joins places by lanes: each supplier with each DC, overseas ones by the port that is quickest; DCs by road."""
     supply = tuple(tuple(_supply_lane(s, dc, ports) for dc in dcs) for s in suppliers)
-    transfers = tuple(tuple(_road_lane(a, b, 0) for b in dcs) for a in dcs)
+    transfers = tuple(tuple(_transfer_lane(a, b) for b in dcs) for a in dcs)
     return Network(tuple(dcs), tuple(ports), tuple(suppliers), supply, transfers)
 
 
@@ -154,6 +154,12 @@ def _road_lane(origin: Place, destination: Place, dispatch: int) -> Lane:
     km = distance_km(origin, destination)
     return Lane(origin.location_id, destination.location_id, "road", round(mean, 1), round(0.6 + 0.12 * mean, 1),
                 dispatch, 0.02, round(60 + 0.25 * km, 2))  # fmt: skip
+
+
+def _transfer_lane(origin: Place, destination: Place) -> Lane:
+    """Trucks go between the DCs anyway: a transfer pays for its part of one, some pallets of a partial load."""
+    km = distance_km(origin, destination)
+    return replace(_road_lane(origin, destination, 0), cost_per_shipment=round(18 + 0.015 * km, 2))
 
 
 def _sea_lane(origin: Place, port: Place, destination: Place) -> Lane:

@@ -25,8 +25,20 @@ from stocktwin.world.mishaps import (
     turn_up,
     write_off,
 )
-from stocktwin.world.records import Asked, Balances, Counts, Event, Events, Lines, Reality, columns, stacked, taken
-from stocktwin.world.replenishment import carry_out, receive, review, transfer
+from stocktwin.world.records import (
+    Asked,
+    Balances,
+    Counts,
+    Event,
+    Events,
+    Lines,
+    Reality,
+    Revisions,
+    columns,
+    stacked,
+    taken,
+)
+from stocktwin.world.replenishment import carry_out, receive, remember, review, revise, transfer
 from stocktwin.world.state import State
 from stocktwin.world.steering import Steering
 
@@ -54,6 +66,7 @@ def run(
     for day in range(days):
         state.day = day
         state.design = steering.settings(state.design, day)
+        state.steered[[row for row, _ in steering.policies.get(day, ())]] = True
         live(state, steering)
         if day % balance_every == balance_every - 1 or day == days - 1:
             balances.append(stock(state))
@@ -66,6 +79,7 @@ def run(
         asked=stacked(Asked, state.asked),
         vanished=state.missing.record(),
         balances=stacked(Balances, balances),
+        revisions=stacked(Revisions, state.revisions),
     )
 
 
@@ -84,6 +98,7 @@ def live(state: State, steering: Steering = LEFT_ALONE) -> None:
     write_off(state)
     count(state)
     review(state)
+    revise(state)
     break_in(state)
 
 
@@ -119,6 +134,7 @@ def sell(state: State) -> None:
     asked = demand_of(state.design, state.luck, state.around, state.day)
     served = np.where(state.open, np.minimum(asked, state.on_hand), 0)
     state.shortage = asked - served
+    remember(state, served)
     rows = np.flatnonzero(asked)
     state.asked.append(columns(Asked, len(rows), day=state.day, row=rows, asked=asked[rows], served=served[rows]))
     sales = state.happen(Event.SALE, rows, served[rows])

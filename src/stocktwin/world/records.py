@@ -145,6 +145,16 @@ class Asked:
 
 
 @dataclass(frozen=True)
+class Revisions:
+    """One row per item-location whose settings the planners changed: at the end of `day`, to what."""
+
+    day: Ints
+    row: Ints
+    reorder_point: Ints
+    order_up_to: Ints
+
+
+@dataclass(frozen=True)
 class Reality:
     """A whole run."""
 
@@ -155,6 +165,7 @@ class Reality:
     asked: Asked
     vanished: Vanished
     balances: Balances
+    revisions: Revisions
 
 
 def columns(record: type[Record], size: int, /, **given: npt.NDArray[Any] | int) -> Record:

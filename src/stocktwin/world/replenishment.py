@@ -1,16 +1,17 @@
-"""What the firm's people do about stock: review policies, order, move goods between DCs. They see what they believe,
-forget a review now and then, and never revise the settings of the year's plan."""
+"""What the firm's people do about stock: review policies, order, move goods between DCs, revise their settings every
+four weeks. They see what they believe, forget a review now and then, go on holiday, order twice when they have been
+caught short, and look at what was sold, not at what was asked for."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from stocktwin.world.lots import NO_LOT, lot_code
-from stocktwin.world.records import PURCHASE, TRANSFER, Event, Lines, columns, taken
+from stocktwin.world.records import NEVER, PURCHASE, TRANSFER, Event, Lines, Revisions, columns, taken
 from stocktwin.world.state import State
 from stocktwin.world.steering import Steering
 
@@ -29,7 +30,25 @@ FRESHEST: Final = 3
 TRANSFER_DAY: Final = 2
 DECIDED: Final = 10_000
 """Line numbers of what was decided from outside lie above this one, so that nobody else's change."""
-TRANSFER_WILL: Final = 0.3
+HOLIDAY: Final = 0.4
+"""Share of due reviews not made while the planner of a DC is on holiday, two weeks twice a year."""
+HOLIDAY_DAYS: Final = 14
+PANIC: Final = 0.12
+"""Share of orders that are doubled because the shelf is empty already."""
+REVISION_DAYS: Final = (32, 28)
+"""Day of the first look at the settings, and days between two."""
+DILIGENCE: Final = 0.35
+"""Share of the settings that somebody looks at each time; of class A all."""
+MEMORY: Final = 60
+"""Days for which planners remember (time constant)."""
+TRUST, TRUST_SLOW = 0.9, 0.4
+"""Weight of what was sold, the rest is what was planned; where demand comes in occasions."""
+TOLERANCE: Final = 1.2
+"""Factor from which settings are changed."""
+OFTEN_SHORT: Final = 0.08
+BURNT: Final = 1.3
+"""Share of days on which customers went away empty-handed, from which people ask for this much more."""
+TRANSFER_WILL: Final = 0.15
 """Share of the obvious transfers that are made."""
 TRANSFER_COVER: Final = 60.0
 """Days of planned demand that a donor keeps."""
@@ -44,10 +63,13 @@ def review(state: State) -> None:
     position = believed + state.on_order
     trigger = np.where(design.base_stock, design.order_up_to - 1, design.reorder_point)
     rows = np.flatnonzero(due & (position <= trigger))
-    rows = rows[state.chance("forgotten", rows) >= FORGOTTEN]
+    skipped = np.where(_on_holiday(state)[design.dc[rows]], HOLIDAY, FORGOTTEN)
+    rows = rows[state.chance("forgotten", rows) >= skipped]
     if not len(rows):
         return
     gap = design.order_up_to[rows] - position[rows]
+    panic = (believed[rows] == 0) & (state.shortage[rows] > 0) & (state.chance("panic", rows) < PANIC)
+    gap = np.where(panic, 2 * gap, gap)
     quantity = -(-gap // design.multiple[rows]) * design.multiple[rows]
     urgent = believed[rows] < 2 * design.planned[rows]
     given_up = [state.around.script.failed_over(s.location_id, state.day) for s in design.network.suppliers]
@@ -80,6 +102,64 @@ def _purchase(state: State, rows: Ints, source: Ints, quantity: Ints, numbered_f
             number=numbered_from + _numbers(source * len(design.network.dcs) + design.dc[rows]),
         )
     )
+
+
+def _on_holiday(state: State) -> Flags:
+    """DCs whose planner is away: two weeks in each half of the year."""
+    half, day = divmod(state.day, 182)
+    first = state.luck.shared.stream("holiday", half).random(len(state.design.network.dcs)) * (182 - HOLIDAY_DAYS)
+    return (first <= day) & (day < first + HOLIDAY_DAYS)
+
+
+def remember(state: State, served: Ints) -> None:
+    """What people keep in mind of a day: what was sold, and whether something was not there."""
+    state.pace += (served - state.pace) / MEMORY
+    state.short += ((state.shortage > 0) - state.short) / MEMORY
+
+
+def revise(state: State) -> None:
+    """Every four weeks people bring some settings closer to what they have sold, and raise them where they were often
+    caught short; how much customers wanted beyond that they do not see. Decisions from outside are left alone."""
+    first, period = REVISION_DAYS
+    if state.day < first or (state.day - first) % period:
+        return
+    design = state.design
+    seen = _sales_seen(state) / design.planned
+    ratio = seen * np.where(state.short >= OFTEN_SHORT, BURNT, 1.0)
+    rows = np.flatnonzero((np.maximum(ratio, 1 / ratio) > TOLERANCE) & ~state.steered)
+    rows = rows[design.cared[rows] | (state.chance("diligence", rows) < DILIGENCE)]
+    factor, quantum, multiple = ratio[rows].clip(0.5, 2.0), design.quantum[rows], design.multiple[rows]
+    low = np.ceil(design.reorder_point[rows] * factor / quantum).astype(np.int64) * quantum
+    lot = (design.order_up_to - design.reorder_point)[rows] * np.sqrt(factor)
+    high = low + np.ceil(lot / multiple).astype(np.int64) * multiple
+    new = (low != design.reorder_point[rows]) | (high != design.order_up_to[rows])
+    told = columns(Revisions, len(rows), day=state.day, row=rows, reorder_point=low, order_up_to=high)
+    state.revisions.append(taken(told, new))
+    state.short[rows] = 0.0
+    state.design = replace(
+        design,
+        reorder_point=_changed(design.reorder_point, rows, low),
+        order_up_to=_changed(design.order_up_to, rows, high),
+        planned=_changed(design.planned, rows, design.planned[rows] * seen[rows].clip(0.5, 2.0)),
+    )
+
+
+def _sales_seen(state: State) -> Floats:
+    """Daily sales as planners see them: mixed with what was planned. What has only just come to market is as planned,
+    what is older is judged by what little there is to remember."""
+    design = state.design
+    trust = np.full(len(design), TRUST)
+    trust[design.slow_rows] = TRUST_SLOW
+    age = np.where(design.is_new, state.day + 1 - design.items.turn[design.item], NEVER)
+    known = -np.expm1(-age.clip(1, 10 * MEMORY) / MEMORY)
+    trust = np.where(age < MEMORY, 0.0, trust)
+    return np.asarray((1 - trust) * design.planned + trust * state.pace / known)
+
+
+def _changed(column: npt.NDArray[Any], rows: Ints, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    column = column.copy()
+    column[rows] = values
+    return column
 
 
 def carry_out(state: State, steering: Steering) -> None:

@@ -24,8 +24,8 @@ Floats = npt.NDArray[np.float64]
 
 YEAR: Final = 365
 
-INFLUENZA: Final = {"RSP": 0.9, "DGN": 0.8, "GLV": 0.5, "DIS": 0.4, "SYR": 0.2, "INF": 0.15}
-"""Family → how much more is asked for at an incidence of `TYPICAL_PEAK`: 0.9 is nearly twice as much."""
+INFLUENZA: Final = {"RSP": 1.3, "DGN": 1.1, "GLV": 0.7, "DIS": 0.4, "SYR": 0.2, "INF": 0.15}
+"""Family → how much more is asked for at an incidence of `TYPICAL_PEAK`: 1.0 is twice as much."""
 TYPICAL_PEAK: Final = 300.0
 """Cases per 100,000 inhabitants and week at the peak of a usual winter."""
 QUIET: Final = 5.0
@@ -170,13 +170,13 @@ def _wave(day: Ints, peak: Floats) -> Floats:
 
 
 def _discounts(luck: Draws, days: int) -> Floats:
-    """The promotions of each family, spread over the year, each for a week or two."""
+    """The promotions of each family, one in each third of the year, for a week or two."""
     discount = np.zeros((days, len(FAMILIES)))
     for year in range(days // YEAR + 1):
         draws = luck.stream("promotion", year).random((len(FAMILIES), PROMOTIONS, 3))
         for family, number in np.ndindex(draws.shape[:2]):
             when, length, size = draws[family, number]
-            first = year * YEAR + int((number + 0.8 * when) * YEAR / PROMOTIONS)
+            first = year * YEAR + int((number + when) * (YEAR - PROMOTION_DAYS[1]) / PROMOTIONS)
             last = first + PROMOTION_DAYS[0] + int(length * (PROMOTION_DAYS[1] - PROMOTION_DAYS[0]))
             if FAMILIES[family].prefix in PROMOTED:
                 discount[first:last, family] = round(DISCOUNT[0] + size * (DISCOUNT[1] - DISCOUNT[0]), 2)

@@ -16,7 +16,7 @@ from stocktwin.world.leadtimes import LeadTimes
 from stocktwin.world.lots import NO_LOT, Lots
 from stocktwin.world.missing import Missing
 from stocktwin.world.noise import scattered
-from stocktwin.world.records import EFFECT, Asked, Counts, Event, Events, Lines, Vanished, columns, taken
+from stocktwin.world.records import EFFECT, Asked, Counts, Event, Events, Lines, Revisions, Vanished, columns, taken
 
 Ints = npt.NDArray[np.int64]
 
@@ -62,6 +62,12 @@ class State:
     thief_until: Ints
     shortage: Ints
     """Lost demand of the day."""
+    pace: npt.NDArray[np.float64]
+    """What planners remember of daily sales (exponentially smoothed),"""
+    short: npt.NDArray[np.float64]
+    """and of the share of days on which something was not there."""
+    steered: npt.NDArray[np.bool_]
+    """Whose settings were decided from outside: the planners leave them alone."""
     arrivals: dict[int, list[tuple[Ints, Lines]]] = field(default_factory=lambda: defaultdict(list))
     """Day → (rows in the log of lines, lines)."""
     cargo: dict[int, list[Events]] = field(default_factory=lambda: defaultdict(list))
@@ -75,6 +81,7 @@ class State:
     line_count: int = 0
     counts: list[Counts] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
+    revisions: list[Revisions] = field(default_factory=list)
 
     @classmethod
     def start(cls, design: Design, luck: Draws, around: Circumstances | None = None) -> State:
@@ -84,7 +91,11 @@ class State:
         lead_times = LeadTimes.of(luck, design.network, around)
         lots, missing = Lots.empty(design.shelf_life), Missing(len(design))
         on_hand, on_order, thief_until, shortage = (np.zeros(len(design), np.int64) for _ in range(4))
-        return cls(design, luck, around, lead_times, 0, on_hand, on_order, lots, missing, thief_until, shortage)
+        pace = np.where(design.is_new, 0.0, design.planned)
+        return cls(
+            design, luck, around, lead_times, 0, on_hand, on_order, lots, missing, thief_until, shortage, pace,
+            np.zeros(len(design)), np.zeros(len(design), bool),
+        )  # fmt: skip
 
     @property
     def believed(self) -> Ints:
