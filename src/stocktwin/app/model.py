@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from stocktwin.app.derived import Derived, as_record, from_record
 
@@ -37,7 +38,7 @@ def fit(snapshot: Snapshot, derived: Derived) -> Insight:
     from stocktwin.analytics.demand import DemandForecast, fit_demand
     from stocktwin.analytics.leadtime import LeadTimeModel, fit_lead_times
 
-    state = f"{snapshot.state_hash} {snapshot.head} {snapshot.as_of} {snapshot.timezone}"
+    state = _state(snapshot)
     kept = [derived.read(name, state) for name in ("forecast", "lead_times")]
     if kept[0] is not None and kept[1] is not None:
         with contextlib.suppress(TypeError):
@@ -46,6 +47,10 @@ def fit(snapshot: Snapshot, derived: Derived) -> Insight:
     derived.write("forecast", state, as_record(made.forecast))
     derived.write("lead_times", state, as_record(made.lead_times))
     return made
+
+
+def _state(snapshot: Snapshot) -> str:
+    return f"{snapshot.state_hash} {snapshot.head} {snapshot.as_of} {snapshot.timezone}"
 
 
 class Model:
@@ -57,7 +62,7 @@ class Model:
         self.snapshot = snapshot
         self.holding_rate = holding_rate
         self._insight = insight
-        self._derived = derived or Derived(None)
+        self._derived = derived if derived is not None and insight is None else Derived(None)
         self._lock = threading.RLock()
 
     @property
@@ -85,6 +90,18 @@ class Model:
 
         with self._lock:
             return arrival_windows(self.snapshot, self.lead_times)
+
+    @cached_property
+    def stockout_risk(self) -> npt.NDArray[np.float64]:
+        """Of each row, how likely it runs out before an order placed today could arrive."""
+        from stocktwin.analytics.depletion import stockout_risk
+
+        kept = self._derived.read("risk", _state(self.snapshot))
+        if kept is not None:
+            return np.asarray(kept["risk"])
+        risk = stockout_risk(self.snapshot, self.forecast, self.lead_times, self.arrivals)
+        self._derived.write("risk", _state(self.snapshot), {"risk": risk})
+        return risk
 
     @cached_property
     def compiled(self) -> Compiled:

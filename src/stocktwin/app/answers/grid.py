@@ -235,7 +235,7 @@ class Grid:
 
 
 def _columns(model: Model, scale: npt.NDArray[np.int64]) -> dict[str, Floats]:
-    from stocktwin.analytics.depletion import days_of_supply, stockout_risk
+    from stocktwin.analytics.depletion import days_of_supply
 
     snapshot = model.snapshot
     unit = 10.0 ** scale[snapshot.item]
@@ -247,7 +247,7 @@ def _columns(model: Model, scale: npt.NDArray[np.int64]) -> dict[str, Floats]:
         "backlog": snapshot.backlog / unit,
         "days_of_supply": days_of_supply(snapshot, model.forecast),
         "forecast_per_day": model.forecast.level / unit,
-        "stockout_risk": stockout_risk(snapshot, model.forecast, model.lead_times, model.arrivals),
+        "stockout_risk": model.stockout_risk,
         **policies,
     }
     cost = snapshot.items.column("unit_cost").to_numpy(zero_copy_only=False).astype(np.float64)[snapshot.item]
