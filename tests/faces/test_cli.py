@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from stocktwin.faces.cli import render
 from stocktwin.faces.cli.main import main
 
 FILES = {
@@ -253,6 +254,16 @@ def test_recommend_keeps_its_contract(ask: Run) -> None:
         "expected_value", "lo", "hi", "reason", "proof",
     }  # fmt: skip
     assert all(set(entry) >= keys for entry in answer["recommendations"])
+
+
+def test_a_recommendation_in_words_says_what_to_do() -> None:
+    entry = {
+        "id": "R-1", "kind": "safety_stock", "expected_value": 12.0, "lo": 10.0, "hi": 14.0, "status": "open",
+        "description": "Raise the safety stock of A at D from 0 to 5 units.", "reason": "It varies.",
+    }  # fmt: skip
+    text = render.recommendations({"recommendations": [entry]})
+    assert "Raise the safety stock of A at D from 0 to 5 units." in text
+    assert "It varies." in text
 
 
 def test_every_answer_is_one_json_document(ask: Run) -> None:
