@@ -284,8 +284,9 @@ def forecast(row: dict[str, Any]) -> dict[str, Any]:
     return {**ids, "mean": 210.0, **quantiles, "basis": "history"}
 
 
-def quarantined(k: int) -> dict[str, Any]:
+def quarantined(k: int, aside: dict[int, dict[str, Any]]) -> dict[str, Any]:
     return {
+        "discarded": aside.get(3_000_000 + k),
         "quarantine_id": 3_000_000 + k,
         "state": "rejected",
         "canonical": True,

@@ -50,6 +50,7 @@ class FakeTwin:
         self.empty = empty
         self._version = 1
         self._changed = threading.Condition()
+        self.aside: dict[int, dict[str, Any]] = {}
         self.log: list[dict[str, Any]] = []
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.rows = [] if empty else facts.rows(random.Random(7))
@@ -345,9 +346,20 @@ class FakeTwin:
         return facts.truth(self.rows[0] if item is None else self._find(item, location or ""))
 
     def quarantine(
-        self, limit: int | None = None, source: str | None = None, after: str | None = None
+        self,
+        source: str | None = None,
+        limit: int | None = None,
+        after: str | None = None,
+        discarded: bool = False,
     ) -> dict[str, Any]:
-        return paged([] if self.empty else [facts.quarantined(k) for k in range(12)], limit, after)
+        rows = [] if self.empty else [facts.quarantined(k, self.aside) for k in range(12)]
+        chosen = [row for row in rows if (row["discarded"] is not None) == discarded]
+        return {**paged(chosen, limit, after), "discarded": len(self.aside)}
+
+    def quarantine_discard(self, ids: list[int], by: str, reason: str) -> dict[str, Any]:
+        self.aside |= {number: {"by": by, "at": "2025-11-30T23:00:00Z", "reason": reason} for number in ids}
+        self._announce()
+        return {"discarded": ids, "by": by, "reason": reason, "seq": 9}
 
     def forecast(
         self,

@@ -132,6 +132,18 @@ def test_decisions_are_taken_with_a_name(client: Any, fake: Any) -> None:
     assert nameless.json()["errors"][0]["field"] == "by"
 
 
+def test_rows_are_discarded_with_a_name_and_a_reason(client: Any, fake: Any) -> None:
+    body = {"ids": [3_000_004], "by": "Maya", "reason": "a test"}
+    assert client.post(f"{API}/quarantine/discard", json=body).json()["discarded"] == [3_000_004]
+    (row,) = client.get(f"{API}/quarantine?discarded=true").json()["rows"]
+    assert (row["quarantine_id"], row["discarded"]["by"], row["discarded"]["reason"]) == (3_000_004, "Maya", "a test")
+    page = client.get("/data?discarded=true", headers={"accept": "text/html"}).text
+    assert "movements.csv:121" in page
+    assert "movements.csv:121" not in client.get("/data", headers={"accept": "text/html"}).text
+    for wrong in ({"ids": []}, {"by": " "}, {"reason": ""}):
+        assert client.post(f"{API}/quarantine/discard", json=body | wrong).status_code == 422
+
+
 def test_a_simulation_is_passed_on(client: Any, fake: Any) -> None:
     body = {"scenarios": ["supplier_outage"], "replications": 20, "horizon": 10, "seed": 3}
     answer = client.post(f"{API}/simulations", json=body)

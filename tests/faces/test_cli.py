@@ -305,7 +305,7 @@ def test_a_broken_scenario_of_the_twin_is_listed_with_what_is_wrong(ask: Run) ->
 def test_a_group_without_its_command_says_what_there_is(ask: Run) -> None:
     code, out, err = call("--twin", str(ask.root), "quarantine")  # type: ignore[attr-defined]
     assert (code, out) == (2, "")
-    assert err == "error: quarantine needs a command: list, replay (see `stocktwin quarantine --help`)\n"
+    assert err == "error: quarantine needs a command: discard, list, replay (see `stocktwin quarantine --help`)\n"
 
 
 @pytest.mark.parametrize("words", [["stock", "-h"], ["-h"], ["--version"], ["quarantine", "list", "--help"]])

@@ -269,7 +269,7 @@ def test_a_list_cut_short_leads_to_the_rest(client: Any, fake: Any, monkeypatch:
     assert walk(client, place, "movements", r"<td>(DOC-\d+)</td>") == [f"DOC-{k}" for k in range(12)]
     dates = [f"2025-11-{24 - k}T16:00:00Z" for k in range(6)]
     assert walk(client, place, "observations", r'<time datetime="([^"]*T16:00:00Z)"') == dates
-    assert walk(client, "data", "quarantined", r"movements\.csv:(\d+)") == [str(117 + k) for k in range(12)]
+    assert walk(client, "data", "quarantined", r"movements\.csv:(\d+)</td>") == [str(117 + k) for k in range(12)]
     page, _ = read(client, "fragments/anomalies")
     (onward,) = [one for one in page.addresses if "data?anomalies=" in one]
     page, _ = read(client, onward.lstrip("./").partition("#")[0])

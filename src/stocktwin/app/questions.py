@@ -56,12 +56,16 @@ class LedgerQuestions:
         return verify(self.ledger)
 
     def quarantine(
-        self, source: str | None = None, limit: int | None = None, after: str | None = None
+        self,
+        source: str | None = None,
+        limit: int | None = None,
+        after: str | None = None,
+        discarded: bool = False,
     ) -> dict[str, Any]:
-        """Rows that could not be taken, with place and reason."""
+        """Rows that could not be taken, with place and reason; or those that were put aside for good."""
         from stocktwin.app.answers.quarantine import quarantine
 
-        return quarantine(self.ledger, self.settings, source=source, limit=limit, after=after)
+        return quarantine(self.ledger, self.settings, source=source, discarded=discarded, limit=limit, after=after)
 
     def decisions(self, limit: int | None = None, after: str | None = None) -> dict[str, Any]:
         """The decision log."""

@@ -168,6 +168,16 @@ class TwinService(LedgerQuestions):
             check_source(self.ledger, self.settings, source)
         return self._intake(lambda intake: replay(self.ledger, self.settings, source, intake))
 
+    def quarantine_discard(self, ids: Sequence[int], *, by: str, reason: str) -> dict[str, Any]:
+        """Puts rows that were refused aside for good; the decision is in the journal."""
+        from stocktwin.app.answers.quarantine import discard
+
+        with self._writing:
+            before = self.ledger.head
+            answer = discard(self.ledger, ids, by=by, reason=reason)
+        self._changed(before)
+        return answer
+
     def export(self, folder: Path, *, form: str = "csv") -> dict[str, Any]:
         """Writes every accepted fact back as an exchange folder."""
         from stocktwin.app.answers.export import export

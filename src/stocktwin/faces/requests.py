@@ -47,3 +47,15 @@ class DecisionRequest(BaseModel):
 
     by: Annotated[Name, Field(description="name of the person who decides")]
     reason: Annotated[str, StringConstraints(strip_whitespace=True, max_length=2_000)] = ""
+
+
+class DiscardRequest(BaseModel):
+    """Which quarantined rows are put aside for good, by whom and why."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"ids": [3000001], "by": "Maya", "reason": "a test delivery"}]}
+    )
+
+    ids: Annotated[list[int], Field(min_length=1, max_length=100_000, description="`quarantine_id` of each")]
+    by: Annotated[Name, Field(description="name of the person who decides")]
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2_000)]

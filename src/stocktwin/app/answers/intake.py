@@ -238,8 +238,14 @@ def settle_files(ledger: Ledger, intake: Intake) -> None:
 
 
 def _again(ledger: Ledger, settings: Settings, waiting: pa.Table, intake: Intake) -> None:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    from stocktwin.app.answers.quarantine import decided
     from stocktwin.ingest.replay import replay as read_again
 
+    gone = pa.array(list(decided(ledger)), pa.int64())
+    waiting = waiting.filter(pc.invert(pc.is_in(waiting.column("quarantine_id"), gone)))
     for name in sorted(set(waiting.column("source").to_pylist())):
         spec = source_spec(settings, name)
         intake.add(ledger.append(read_again(waiting, spec, **known_names(ledger, spec))))

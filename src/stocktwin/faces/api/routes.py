@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 
 from stocktwin.faces.api.live import LiveFeed
 from stocktwin.faces.api.problems import PROBLEM_SCHEMA
-from stocktwin.faces.requests import DecisionRequest, SimulationRequest
+from stocktwin.faces.requests import DecisionRequest, DiscardRequest, SimulationRequest
 
 if TYPE_CHECKING:
     from stocktwin.app.usecases import TwinService
@@ -36,6 +36,7 @@ def api_router(twin: TwinService, feed: LiveFeed) -> APIRouter:
     router = APIRouter(prefix="/api/v1", responses=PROBLEMS, default_response_class=JSONResponse)
     _add_state(router, twin)
     _add_stock(router, twin)
+    _add_items(router, twin)
     _add_questions(router, twin)
     _add_decisions(router, twin)
     _add_facts(router, twin)
@@ -57,8 +58,14 @@ def _add_state(router: APIRouter, twin: TwinService) -> None:
         return JSONResponse(twin.verify())
 
     @router.get("/quarantine", tags=["state"], summary="Rows that were not taken, with file, line, column and value")
-    def quarantine(limit: PageSize = 100, after: After = None, source: OptionalId = None) -> JSONResponse:
-        return JSONResponse(twin.quarantine(limit=limit, after=after, source=source))
+    def quarantine(
+        limit: PageSize = 100, after: After = None, source: OptionalId = None, discarded: bool = False
+    ) -> JSONResponse:
+        return JSONResponse(twin.quarantine(limit=limit, after=after, source=source, discarded=discarded))
+
+    @router.post("/quarantine/discard", tags=["state"], summary="Put rows that were refused aside, on the record")
+    def discard(request: DiscardRequest) -> JSONResponse:
+        return JSONResponse(twin.quarantine_discard(request.ids, by=request.by, reason=request.reason))
 
 
 def _add_stock(router: APIRouter, twin: TwinService) -> None:
@@ -101,6 +108,8 @@ def _add_stock(router: APIRouter, twin: TwinService) -> None:
         )
         return JSONResponse(page)
 
+
+def _add_items(router: APIRouter, twin: TwinService) -> None:
     @router.get("/item-locations/{item:segment}/{location:segment}", tags=["stock"], summary="All about one")
     def item_location(item: Id, location: Id, movements: Movements = 100) -> JSONResponse:
         return JSONResponse(twin.item_location(item=item, location=location, movements=movements))

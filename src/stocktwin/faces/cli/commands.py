@@ -85,12 +85,23 @@ def quarantine() -> None:
 
 @quarantine.command("list")
 @click.option("--source", help="Only this source.")
+@click.option("--discarded", is_flag=True, help="Those that were discarded, by whom, when and why.")
 @LIMIT
 @AFTER
 @session
 def quarantine_list(run: Session, /, **options: Any) -> None:
     """List them."""
     run.show(run.twin.quarantine(**options), render.quarantine)
+
+
+@quarantine.command("discard")
+@click.argument("ids", nargs=-1, required=True, type=int, metavar="ID...")
+@click.option("--reason", required=True, help="Why.")
+@click.option("--by", envvar="USER", required=True, help="Who decides (default: the USER variable).")
+@session
+def quarantine_discard(run: Session, ids: tuple[int, ...], reason: str, by: str) -> None:
+    """Put rows that were refused aside for good; they stay counted as quarantined."""
+    run.show(run.twin.quarantine_discard(ids, by=by, reason=reason), render.discarded)
 
 
 @quarantine.command("replay")

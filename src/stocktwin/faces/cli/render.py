@@ -117,9 +117,21 @@ def stock(answer: Answer) -> str:
 
 def quarantine(answer: Answer) -> str:
     """Quarantined rows."""
+    aside = [row for row in answer["rows"] if row["discarded"]]
+    told = f"{answer['discarded']:,} discarded rows are shown with --discarded" if answer["discarded"] else ""
     if not answer["rows"]:
-        return "nothing is quarantined"
-    return table(answer["rows"], ("quarantine_id", "state", "file", "line", "row", "column", "value", "reason"))
+        return "\n".join(filter(None, ("nothing is quarantined", told)))
+    places = ("quarantine_id", "state", "file", "line", "row", "column", "value")
+    if not aside:
+        return "\n".join(filter(None, (table(answer["rows"], (*places, "reason")), told)))
+    rows = [{**row, **row["discarded"], "refused because": row["reason"]} for row in aside]
+    rows = [{**row, "why": row["discarded"]["reason"]} for row in rows]
+    return table(rows, (*places, "refused because", "by", "at", "why"))
+
+
+def discarded(answer: Answer) -> str:
+    """Rows put aside."""
+    return f"{len(answer['discarded']):,} rows discarded by {answer['by']}: {answer['reason']}"
 
 
 def reconcile(answer: Answer) -> str:
@@ -245,7 +257,12 @@ def decisions(answer: Answer) -> str:
     """The decision log."""
     if not answer["decisions"]:
         return "nothing was decided yet"
-    return table(answer["decisions"], ("recorded_at", "id", "decision", "by", "reason"))
+    rows = [{**one, "about": one.get("id") or _rows(one)} for one in answer["decisions"]]
+    return table(rows, ("recorded_at", "about", "decision", "by", "reason"))
+
+
+def _rows(decision: Mapping[str, Any]) -> str:
+    return f"{len(decision['quarantine_ids']):,} quarantined rows"
 
 
 def export(answer: Answer) -> str:

@@ -138,11 +138,13 @@ def _add_data(router: APIRouter, twin: TwinService, render: Renderer) -> None:
         source: Annotated[str | None, Query(max_length=200)] = None,
         anomalies: After = None,
         quarantined: After = None,
+        discarded: bool = False,
     ) -> HTMLResponse:
         def facts() -> dict[str, Any]:
-            rows = twin.quarantine(limit=QUARANTINE_ROWS, source=source or None, after=quarantined)
+            rows = twin.quarantine(source or None, QUARANTINE_ROWS, quarantined, discarded)
             after = {"anomalies": anomalies, "quarantined": quarantined}
-            return {"status": twin.status(), "quarantine": rows, "source": source or "", "after": after}
+            shown = {"source": source or "", "discarded": discarded}
+            return {"status": twin.status(), "quarantine": rows, "after": after, **shown}
 
         return render(request, "data.html", facts)
 
