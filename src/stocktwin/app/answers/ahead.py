@@ -102,6 +102,22 @@ class Outlook:
         snapshot, table, assumed = self._arrivals(as_of)
         return arrivals_file(snapshot, table, path, item) | _told(as_of, assumed)
 
+    def excess(self, *, as_of: str | None = None, out: Path | None = None, item: str | None = None,
+               location: str | None = None, limit: int | None = None) -> dict[str, Any]:  # fmt: skip
+        """Stock beyond its economic cover, most money first."""
+        from stocktwin.app.answers.cover import excess
+
+        model, assumed = self.model(as_of)
+        return excess(model, item=item, location=location, limit=limit, out=out) | _told(as_of, assumed)
+
+    def risk(self, *, as_of: str | None = None, out: Path | None = None, item: str | None = None,
+             location: str | None = None, limit: int | None = None) -> dict[str, Any]:  # fmt: skip
+        """What is likely to run out before an order placed today could arrive, most money first."""
+        from stocktwin.app.answers.cover import risk
+
+        model, assumed = self.model(as_of)
+        return risk(model, item=item, location=location, limit=limit, out=out) | _told(as_of, assumed)
+
     def _arrivals(self, as_of: str | None) -> tuple[Snapshot, pa.Table, list[str]]:
         from stocktwin.analytics.arrivals import arrivals_table
         from stocktwin.ledger.shipments_query import with_shipments

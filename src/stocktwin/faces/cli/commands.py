@@ -250,6 +250,8 @@ def demo(run: Session, folder: str, port: int, fresh: bool, build_only: bool) ->
 
 cli.add_command(outlook.forecast)
 cli.add_command(outlook.arrivals)
+cli.add_command(outlook.excess)
+cli.add_command(outlook.risk)
 cli.add_command(worlds.world)
 cli.add_command(worlds.score)
 

@@ -1,13 +1,14 @@
-"""Commands about what comes next: demand, arrivals."""
+"""Commands about what comes next: demand, arrivals, excess, risk."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import click
 
 from stocktwin.domain.errors import UsageError
-from stocktwin.faces.cli import render
+from stocktwin.faces.cli import render, render_outlook
 from stocktwin.faces.cli.session import Session
 
 session = click.make_pass_decorator(Session)
@@ -57,6 +58,38 @@ def arrivals(run: Session, /, out: str | None, limit: int | None, **options: Any
         raise UsageError("--limit: a file holds all rows; --item chooses")
     else:
         run.show(run.twin.outlook.arrivals_file(run.path(out), **options), written)
+
+
+def _list(run: Session, ask: Callable[..., dict[str, Any]], options: dict[str, Any], text: render_outlook.Text) -> None:
+    out = options.pop("out")
+    if out is not None and options["limit"] is not None:
+        raise UsageError("--limit: a file holds all rows; --item and --location choose")
+    run.show(ask(out=None if out is None else run.path(out), **options), text)
+
+
+@click.command()
+@ITEM
+@LOCATION
+@AS_OF
+@OUT
+@LIMIT
+@session
+def excess(run: Session, /, **options: Any) -> None:
+    """Stock beyond its economic cover: on hand and firm inbound above the larger of order-up-to and the 95 % demand of
+    the protection interval plus a minimum order."""
+    _list(run, run.twin.outlook.excess, options, render_outlook.excess)
+
+
+@click.command()
+@ITEM
+@LOCATION
+@AS_OF
+@OUT
+@LIMIT
+@session
+def risk(run: Session, /, **options: Any) -> None:
+    """What is at least 10 % likely to run out before an order placed today could arrive, open orders included."""
+    _list(run, run.twin.outlook.risk, options, render_outlook.risk)
 
 
 def written(answer: render.Answer) -> str:
