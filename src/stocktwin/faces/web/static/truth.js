@@ -89,6 +89,7 @@ function option() {
   };
   const item = (title, rows) => ({ formatter: () => tip(title, rows), trigger: 'item' });
   const counts = data.claims.filter((c) => c.method === 'cycle_count').map((c) => ({ value: [c.at, 'Counts'], tooltip: item('Count', [['When', moment(c.at)], ['Seen', quantity(c.quantity)], ['True', quantity(levelAt(truth, c.at))], ['By', c.system]]) }));
+  const sensed = data.claims.filter((c) => c.method === 'rfid' || c.method === 'weight').map((c) => [c.at, c.quantity]);
   const found = data.anomalies.map((a) => ({ value: [Date.parse(a.event_time), 'Found'], tooltip: item(words(a.kind), [['About', moment(Date.parse(a.event_time))], ['Correction', signed(Number(a.quantity))], ['Confidence', `${Math.round(a.confidence * 100)} %`]]) }));
   const bars = stacked(data.faults, first, last);
   const faults = bars.placed.map((b) => ({ value: [b.from, b.to], tooltip: item(words(b.fault.cause), [['From', moment(b.fault.from_ms)], ['Until', b.fault.to_ms ? moment(b.fault.to_ms) : 'still wrong'], ['Units', b.fault.units === null ? '–' : signed(b.fault.units)], ['The twin', b.fault.found ? 'found it' : b.fault.told_as ? words(b.fault.told_as) : 'said nothing']]) }));
@@ -105,7 +106,7 @@ function option() {
   return {
     grid: [{ ...side, top: 34, height: 300 }, { ...side, top: 358, height: 96 }, { ...side, top: 474, height: 92 }],
     graphic: cut ? [{ type: 'text', right: 22, top: 16, style: { text: `${label(wild.name)} up to ${quantity(most(wild.points))} ↑`, fill: color('bad'), fontSize: 11.5, fontWeight: 600 } }] : [],
-    legend: legend({ itemWidth: 22, data: data.series.map((s) => ({ name: label(s.name), icon: 'path://M0 0h22v3H0z', itemStyle: { color: looks[s.name].color } })) }),
+    legend: legend({ itemWidth: 22, data: data.series.map((s) => ({ name: label(s.name), icon: 'path://M0 0h22v3H0z', itemStyle: { color: looks[s.name].color } })).concat(sensed.length ? [{ name: 'Sensors', icon: 'circle' }] : []) }),
     tooltip: tooltip({ trigger: 'axis', formatter: describe }),
     axisPointer: { link: [{ xAxisIndex: [0, 1] }] },
     dataZoom: [{ type: 'inside', xAxisIndex: [0, 1, 2], start, end: 100, filterMode: 'none', zoomOnMouseWheel: 'ctrl' }, { type: 'slider', xAxisIndex: [0, 1, 2], start, end: 100, filterMode: 'none', height: 16, bottom: 4, borderColor: color('line'), fillerColor: 'rgba(120,150,180,.18)', handleStyle: { color: color('card'), borderColor: color('mut') }, showDetail: false, showDataShadow: false, brushSelect: false }],
@@ -117,6 +118,7 @@ function option() {
     ],
     series: [
       ...lines, ...errors,
+      { type: 'scatter', name: 'Sensors', data: sensed, symbol: 'circle', symbolSize: 5, clip: true, z: 4, itemStyle: { color: color('band'), opacity: 0.75 } },
       { type: 'custom', name: 'Faults', xAxisIndex: 2, yAxisIndex: 2, renderItem: drawBar(bars), data: faults, encode: { x: [0, 1] }, clip: true },
       dots('Found', 'triangle', 'warn', found), dots('Counts', 'diamond', 'acc', counts),
     ],
