@@ -173,6 +173,8 @@ def test_rows_are_dated_however_their_times_are_written(cast: Callable[[pa.Array
     zoned = cast(pa.array([instant("2025-01-01T00:00")], pa.timestamp("us", tz="UTC")))
     naive = cast(pa.array([datetime(2025, 1, 1)], pa.timestamp("us")))
     assert known_at(pa.table({"recorded_at": zoned}))[0] == known_at(pa.table({"event_time": naive}))[0]
+    west = known_at(pa.table({"event_time": naive}), "America/New_York")[0]
+    assert west - known_at(pa.table({"recorded_at": zoned}), "America/New_York")[0] == 5 * 3_600_000_000
 
 
 def test_json_lines_are_exact() -> None:

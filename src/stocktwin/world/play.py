@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +56,9 @@ class Film:
     def __init__(self, folder: Path) -> None:
         """NotFoundError where there are no feeds."""
         self._folder = folder
-        self._strips = [_strip(*key, paths) for key, paths in _dated(folder).items()]
+        settings = tomllib.loads((folder / "twin.toml").read_text("utf-8")) if (folder / "twin.toml").exists() else {}
+        zone = str(settings.get("timezone", "UTC"))
+        self._strips = [_strip(*key, paths, zone) for key, paths in _dated(folder).items()]
         self._strips = [strip for strip in self._strips if len(strip.known)]
         if not self._strips:
             raise NotFoundError("feeds in", str(folder))
@@ -123,28 +126,36 @@ def _csv(path: Path) -> pa.Table:
     return csv.read_csv(path, convert_options=csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string())))
 
 
-def _strip(source: str, table: str, paths: list[Path]) -> _Strip:
+def _strip(source: str, table: str, paths: list[Path], zone: str) -> _Strip:
     rows = pa.concat_tables([pq.read_table(path) for path in paths], promote_options="permissive")
-    known = known_at(rows)
+    known = known_at(rows, zone)
     order = np.argsort(known, kind="stable")
     return _Strip(source, table, rows.take(pa.array(order)), known[order])
 
 
-def known_at(rows: pa.Table) -> Ints:
-    """When each row became known, µs; local times without an offset count as UTC (hours off, in the right order)."""
+def known_at(rows: pa.Table, zone: str = "UTC") -> Ints:
+    """When each row became known, µs. Local times without an offset are taken to be the twin's: a place in another zone
+    is some hours early or late, in the right order."""
     known = pa.nulls(rows.num_rows, pa.int64())
     for name in MOMENTS:
         if name in rows.column_names:
-            known = pc.coalesce(known, _micros(rows.column(name).combine_chunks()))
+            known = pc.coalesce(known, _micros(rows.column(name).combine_chunks(), zone))
     return np.asarray(pc.fill_null(known, 0).to_numpy(zero_copy_only=False), np.int64)
 
 
-def _micros(column: pa.Array) -> pa.Array:
+def _micros(column: pa.Array, zone: str) -> pa.Array:
     if pa.types.is_date(column.type):
         return pc.multiply(column.cast(pa.int32()).cast(pa.int64()), DAY)
     if pa.types.is_string(column.type):
         zoned = pc.match_substring_regex(column, r"(Z|[+-]\d\d:?\d\d)$")
-        plain = pc.if_else(zoned, None, column).cast(pa.timestamp("us")).cast(pa.int64())
+        plain = _local(pc.if_else(zoned, None, column).cast(pa.timestamp("us")), zone)
         instant = pc.if_else(zoned, column, None).cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
         return pc.coalesce(instant, plain)
-    return column.cast(pa.timestamp("us", column.type.tz)).cast(pa.int64())
+    if column.type.tz is None:
+        return _local(column, zone)
+    return column.cast(pa.timestamp("us", "UTC")).cast(pa.int64())
+
+
+def _local(column: pa.Array, zone: str) -> pa.Array:
+    plain = column.cast(pa.timestamp("us"))
+    return pc.assume_timezone(plain, zone, ambiguous="earliest", nonexistent="earliest").cast(pa.int64())
