@@ -238,7 +238,8 @@ def recommendations(answer: Answer) -> str:
         return "nothing is worth doing: no action beats waiting in simulation"
     blocks = [
         f"{entry['id']}  {entry['kind']}  worth {cell(entry['expected_value'])} "
-        f"({cell(entry['lo'])} to {cell(entry['hi'])}){_status(entry)}\n    {entry['description']}\n    {entry['reason']}"
+        f"({cell(entry['lo'])} to {cell(entry['hi'])}){_status(entry)}\n"
+        f"    {entry['description']}\n    {entry['reason']}"
         for entry in answer["recommendations"]
     ]
     return "\n".join([*blocks, "approve or reject one with `stocktwin approve ID --reason …`"])
