@@ -214,8 +214,11 @@ def truth(row: dict[str, Any]) -> dict[str, Any]:
         "anomalies": anomalies()[:1],
         "anomaly_days": 90,
         "worst": [
-            fault("duplicate_post", None, True, None, *here),
-            fault("theft", "2025-11-05", True, None, EVIL, "X"),
+            {name: value for name, value in one.items() if name not in ("found", "told_as")}
+            for one in (
+                fault("duplicate_post", None, True, None, *here),
+                fault("theft", "2025-11-05", True, None, EVIL, "X"),
+            )
         ],
     }
 

@@ -204,8 +204,8 @@ class FakeTwin:
                 "p50": median,
                 "p75": [m + 3 * k for k, m in enumerate(median)],
                 "p95": [m + 8 * k for k, m in enumerate(median)],
-                "stockout_probability": [min(1.0, 0.01 * k) for k in range(len(facts.AHEAD))],
                 "expected_receipts": [300 if k == 13 else 0 for k in range(len(facts.AHEAD))],
+                "stockout_probability": [min(1.0, 0.01 * k) for k in range(len(facts.AHEAD))],
             },
             "orders": facts.orders(),
             **_first_page("movements", self.movements(item, location, limit=movements)),
@@ -231,7 +231,7 @@ class FakeTwin:
         rows = [row for row in self.rows if row["item_id"] == item]
         if not rows:
             raise NotFoundError("item", item)
-        return {"item_id": item, "description": rows[0]["description"], "rows": rows}
+        return {"item": {"item_id": item, "description": rows[0]["description"]}, "rows": rows}
 
     def scenarios(self) -> dict[str, Any]:
         outage = {
@@ -375,7 +375,7 @@ class FakeTwin:
         return {"first_day": facts.AHEAD[0], "horizon": horizon, **paged(rows, limit, after)}
 
     def accuracy(self, horizon: int = 28) -> dict[str, Any]:
-        return {"horizon": horizon, "skill": 0.2}
+        return {"horizon": horizon, "series": 60, "origins": 3, "rows": []}
 
     def arrivals(self, item: str | None = None, limit: int | None = None, after: str | None = None) -> dict[str, Any]:
         return {**paged(facts.orders(), limit, after), "as_of": self.status()["as_of"]}

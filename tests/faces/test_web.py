@@ -75,7 +75,7 @@ def test_the_map_says_by_what_share_a_warehouse_is_coloured(client: Any) -> None
     _, text = read(client, "")
     assert "out of stock or at risk" in text
     assert all(f">{words}<" in text for words in ("below 15 %", "15 % to 30 %", "30 % or more"))
-    assert [row for row in ("0 %", "12 %", "24 %", "36 %") if f"{row}</span>" not in text] == []
+    assert [row for row in ("0 %", "12.0 %", "24.0 %", "36.0 %") if f"{row}</span>" not in text] == []
     network = json.loads(text.partition('id="network" data-live>')[2].partition("<")[0])
     assert network["thresholds"] == {"watch": 0.15, "short": 0.3}
     assert {one["short_share"] for one in network["locations"]} == {0.0, 0.12, 0.24, 0.36, None}

@@ -150,6 +150,7 @@ def _projection(model: Model, row: int, places: int) -> dict[str, Any] | None:
         "days": [day(first + at) for at in range(PROJECTION_DAYS)],
         **quantiles,
         "stockout_probability": numbers(fan.stockout_probability, 4),
+        "expected_receipts": numbers(fan.expected_receipts / unit),
         "replications": PROJECTION_REPLICATIONS,
     }
 

@@ -29,8 +29,27 @@ def status(ledger: Ledger, settings: Settings) -> dict[str, Any]:
     ]
     as_of = iso(raw.pop("as_of"))
     return plain_answer(
-        {"name": settings.name, "currency": settings.currency, **raw, "as_of": as_of, "sources": sources}
+        {
+            "name": settings.name,
+            "currency": settings.currency,
+            "timezone": settings.timezone,
+            **raw,
+            "as_of": as_of,
+            "record": whose_record(settings, [source["system"] for source in sources if source["last_event_time"]]),
+            "sources": sources,
+        }
     )
+
+
+def whose_record(settings: Settings, systems: list[str]) -> str | None:
+    """Whose word the record is, in words; None where nobody has said anything yet."""
+    default = settings.authority.get("default") or (systems[0] if systems else None)
+    kinds: dict[str, list[str]] = {}
+    for kind, system in settings.authority.items():
+        if kind != "default" and system != default:
+            kinds.setdefault(system, []).append(kind.replace("_", " "))
+    others = [f"{system} for {', '.join(sorted(named))}" for system, named in sorted(kinds.items())]
+    return "; ".join([f"record of {default}", *others]) if default else None
 
 
 def stock(

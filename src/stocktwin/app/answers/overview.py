@@ -15,6 +15,8 @@ from stocktwin.app.settings import Settings
 if TYPE_CHECKING:
     from stocktwin.app.model import Model
 
+CATEGORIES = 500
+"""Most categories that are offered to choose from."""
 WATCH, SHORT = 0.15, 0.30
 """Shares of a place's item-locations with demand that are out of stock or at risk: from where on it is to be watched,
 and from where on it is short. At a usual service level about one in ten is at risk on any day."""
@@ -38,6 +40,7 @@ def overview(
             },
             "locations": _locations(model, grid),
             "lanes": _lanes(model),
+            "categories": sorted({text for text in grid.texts["category"] if text})[:CATEGORIES],
             "thresholds": {"watch": WATCH, "short": SHORT},
         }
     )

@@ -30,7 +30,7 @@ function legs({ locations, lanes }) {
 }
 
 const name = (l) => l.name || l.location_id;
-const held = (l) => [['Stock value', money(l.on_hand_value)], ['Units', quantity(l.on_hand_units)], ['Out of stock', quantity(l.stockouts)], ['Out or at risk', l.short_share === null ? 'no demand here' : `${quantity(l.short)} of ${quantity(l.demanded)}, ${percent(l.short_share)}`]];
+const held = (l) => [['Stock value', money(l.on_hand_value)], ['Units', quantity(l.on_hand_units)], ['Out of stock', quantity(l.stockouts)], ['Out or at risk', l.short_share === null ? 'no demand here' : `${quantity(l.short)} of ${quantity(l.demanded)}, ${percent(l.short_share, 1)}`]];
 const locationTip = (l) => tip(name(l), [['Kind', l.kind ?? ''], ...(l.item_locations ? held(l) : [])]);
 const legTip = (g) => tip(`${name(g.from)} → ${name(g.to)}`, [['Mode', [...g.modes].join(', ') || '–'], ['In transit', quantity(g.units)], ['Open order lines', quantity(g.lines)]]);
 
