@@ -16,6 +16,7 @@ from stocktwin.world.circumstances import Circumstances
 from stocktwin.world.design import Design
 from stocktwin.world.draws import Draws
 from stocktwin.world.goods import FAMILIES
+from stocktwin.world.noise import scattered
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -130,8 +131,8 @@ def poisson(mean: Floats, u: Floats) -> Ints:
 def normal_quantile(u: Floats) -> Floats:
     """Standard normal quantile by Hastings' rational approximation (Abramowitz and Stegun 26.2.23), to 4.5e-4.
 
-    >>> normal_quantile(np.array([0.5, 0.975])).round(2).tolist()
-    [0.0, 1.96]
+    >>> normal_quantile(np.array([0.1, 0.975])).round(2).tolist()
+    [-1.28, 1.96]
     """
     tail = np.clip(np.minimum(u, 1 - u), 1e-12, 0.5)
     t = np.sqrt(-2 * np.log(tail))
@@ -143,8 +144,10 @@ def normal_quantile(u: Floats) -> Floats:
 def _occasions(design: Design, luck: Draws, day: int, rate: Floats) -> Ints:
     """At most one occasion a day; its size is 1 + Poisson(2) where intermittent, 1 + a wide negative binomial of mean 8
     where lumpy."""
-    happens = luck.uniform("occasion", len(rate), day) < 1 - np.exp(-rate)
+    happens = np.flatnonzero(luck.uniform("occasion", len(rate), day) < 1 - np.exp(-rate))
+    mean = np.full(len(rate), 2.0)
     lumpy = design.items.demand_class[design.item[design.slow_rows]] == LUMPY
-    wide = luck.stream("lump", day).standard_gamma(0.7, len(rate)) * (8 / 0.7)
-    size = 1 + luck.stream("size", day).poisson(np.where(lumpy, wide, 2.0))
-    return np.where(happens, size, 0)
+    mean[lumpy] = luck.stream("lump", day).standard_gamma(0.7, int(lumpy.sum())) * (8 / 0.7)
+    quanta = np.zeros(len(rate), np.int64)
+    quanta[happens] = 1 + poisson(mean[happens], scattered(luck, "size", day, happens))
+    return quanta

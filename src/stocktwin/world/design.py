@@ -156,7 +156,7 @@ def make_design(luck: Draws, items: Catalogue, network: Network, first_item: int
     low = np.where(base_stock, 0.6 * s, s)
     opening = low + luck.uniform("opening", n) * (np.where(base_stock, s, S) - low)
     quantum = items.quantum[item]
-    opening = np.maximum(1, opening / quantum).astype(np.int64) * quantum
+    opening = np.ceil(opening / quantum).astype(np.int64) * quantum
     new, dying = ((items.demand_class == kind)[item] for kind in (NEW, DYING))
     lead = np.ceil(network.supply_times.mean[supplier, dc] + review).astype(np.int64)
     return Design(
