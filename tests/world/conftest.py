@@ -207,6 +207,15 @@ def troubled(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 
 @pytest.fixture(scope="session")
+def changed(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A world in which the warehouse's interface changes its columns."""
+    root = tmp_path_factory.mktemp("changed")
+    (root / "rates.toml").write_text("schema_change = 50\n", encoding="utf-8")
+    build(root / "world", days=25, seed=1, rates=root / "rates.toml")
+    return World(root / "world", 25)
+
+
+@pytest.fixture(scope="session")
 def quiet(tmp_path_factory: pytest.TempPathFactory) -> World:
     """A world in which nothing goes wrong."""
     root = tmp_path_factory.mktemp("quiet")

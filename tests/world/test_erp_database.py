@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from stocktwin.tables.schema import TABLES as EXCHANGE
 from stocktwin.world.encoding import instants, quantities
 from stocktwin.world.erp_database import TABLES, insert_rows, write_postgres_dump, write_sqlite
+from stocktwin.world.feeds import erp_parts
 
 START = 1_735_740_000_000_000
 
@@ -68,6 +70,18 @@ def test_rows_can_be_added_while_the_world_plays(tmp_path: Path, feeds):
     write_sqlite(tmp_path / "erp.sqlite", feeds)
     with sqlite3.connect(tmp_path / "erp.sqlite") as con:
         assert insert_rows(con, "movements", movements(29_990, 100)) == 100 - 12
+    con.close()
+
+
+def test_only_the_latest_stock_stands_and_later_files_come_later(tmp_path: Path):
+    for name, level in (("observations", 1), ("observations-2025-03-01", 3), ("observations-2025-02-01", 2)):
+        rows = {"event_time": instants(np.array([START + level])), "item_id": pa.array(["IT-1"]),
+                "location_id": pa.array(["DC-1"]),
+                "quantity": quantities(np.array([level]), np.array([0]))}  # fmt: skip
+        pq.write_table(pa.table(rows), tmp_path / f"{name}.parquet")
+    write_sqlite(tmp_path / "erp.sqlite", erp_parts(tmp_path))
+    with sqlite3.connect(tmp_path / "erp.sqlite") as con:
+        assert con.execute("SELECT matnr, werks, labst FROM stock_overview").fetchall() == [("IT-1", "DC-1", "3")]
     con.close()
 
 

@@ -80,7 +80,7 @@ def test_labels_are_whole(labels):
             assert row["location_id"]
             assert (row["value"] > 0) == (row["units"] > 0) or abs(row["value"]) < 0.01
         else:
-            assert row["cause"] in (*WHOLE_SITE, "stray_read")
+            assert row["cause"] in (*WHOLE_SITE, "stray_read", "schema_change")
 
 
 def test_in_a_world_of_trouble_every_cause_occurs_but_those_that_are_switched_off(troubled):
@@ -220,6 +220,8 @@ def test_a_silent_site_says_nothing_and_then_everything(troubled):
             if mine and movement["event_id"].count("-R") + movement["event_id"].endswith("-3") == 0:
                 late = movement["reason"] == "late posting"
                 assert late or not start < movement["recorded_at"] < end, (row, movement)
+        for row_of in troubled.rows("feeds/wms/observations"):
+            assert row_of["location_id"] != place or not start < row_of["recorded_at"] < end
         for name in ("feeds/rfid/observations", "feeds/iot/observations"):
             seen = [r for r in troubled.rows(name) if r["location_id"] == place]
             assert not [r for r in seen if row["started_at"] <= r["event_time"] < end]
@@ -336,6 +338,26 @@ def test_numbers_entered_for_the_neighbour_put_goods_on_its_shelf(troubled):
     assert len(labels) >= 4
     assert {shelf: units for shelf, units in labelled.items() if units > 0} == gained
     assert sum(1 for row in labels if row["units"] < 0) == sum(1 for row in labels if row["units"] > 0)
+
+
+def test_after_a_change_of_schema_nothing_of_the_warehouse_reaches_the_record(changed):
+    labels = [row for row in changed.rows("truth/faults") if row["cause"] == "schema_change"]
+    (whole,) = (row for row in labels if row["item_id"] is None)
+    after = changed.raw("feeds/wms/movements-2-changed")
+    assert {"article", "qty", "uom"} <= set(after[0])
+    assert not {"item_id", "quantity", "unit"} & set(after[0])
+    assert max(row["recorded_at"] for row in changed.rows("feeds/wms/movements")) < whole["started_at"]
+    lost = Counter((row["to_id"], row["kind"]) for row in after if row["kind"] == "receipt" and not row["corrects"])
+    assert len(labels) > 50
+    assert sum(lost.values()) > 50
+    record, truth = changed.fold(changed.on_record()), changed.truth()
+    units = defaultdict(Fraction)
+    for row in changed.rows("truth/faults"):
+        if row["on_record"] and row["ended_at"] is None:
+            units[row["location_id"], row["item_id"], "unrestricted"] += Fraction(row["units"])
+    assert {a: record.level[a] - truth[a] for a in truth if record.level[a] != truth[a]} == {
+        account: off for account, off in units.items() if off
+    }
 
 
 def test_rates_of_nothing_make_nothing_go_wrong(quiet):

@@ -16,6 +16,7 @@ from stocktwin.domain.errors import UsageError
 from stocktwin.domain.identity import VIRTUAL_LOCATIONS
 from stocktwin.tables.schema import TABLES, ColumnType
 from stocktwin.world import build
+from stocktwin.world.feeds import write_dump
 
 FEEDS = [
     ("erp", name)
@@ -216,6 +217,14 @@ def test_the_database_of_the_erp_says_what_its_feeds_say(world):
     assert [name for name, _, _ in found] == sorted(rows)
     assert all(rows[name]["item_id"] == item and rows[name]["quantity"] == Decimal(text) for name, item, text in found)
     assert orders == len(world.rows("feeds/erp/orders"))
+
+
+def test_a_world_can_be_dumped_for_postgres(world):
+    path = write_dump(world.root)
+    text = path.read_text(encoding="utf-8")
+    path.unlink()
+    lines = text[text.index("COPY incoming", text.index("CREATE TABLE material_document")) :].splitlines()
+    assert lines.index("\\.") - 1 == len(world.raw("feeds/erp/movements"))
 
 
 def test_signals_are_dated_series_without_holes(world):

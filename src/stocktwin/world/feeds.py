@@ -7,6 +7,7 @@ Tables of a block are told by `block_feeds`, those that belong to no block by `w
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -20,19 +21,26 @@ from stocktwin.world.crossref_feed import crossref_columns
 from stocktwin.world.delivery import Stutter, delivered
 from stocktwin.world.draws import Draws
 from stocktwin.world.encoding import ROW_GROUP, Columns
-from stocktwin.world.erp_database import TABLES, write_sqlite
+from stocktwin.world.erp_database import TABLES, write_postgres_dump, write_sqlite
 from stocktwin.world.labels import alias_of
 from stocktwin.world.life import Life
 from stocktwin.world.master import lane_columns, location_columns, master_tables
 from stocktwin.world.movement_feed import book_columns, count_columns, movement_columns
 from stocktwin.world.order_feed import order_columns, shipment_columns
 from stocktwin.world.posting_faults import ERP, SYSTEMS, WMS
+from stocktwin.world.postings import Postings
 from stocktwin.world.records import taken
 from stocktwin.world.sensor_feed import cold_room_columns, door_columns, scale_columns, shelf_columns, signal_columns
 from stocktwin.world.settings import Settings
 from stocktwin.world.transport_feed import milestone_columns, ping_columns
 
 Feed = Iterator[tuple[str, Columns]]
+
+DUMP: Final = Path("feeds") / "erp_db" / "erp.sql"
+DATED: Final = re.compile(r"-(\d{4}-\d\d-\d\d)$")
+CHANGED: Final = "movements-2-changed"
+"""Table of the movements after a change of schema; the twin takes it for movements."""
+RENAMED: Final = {"item_id": "article", "quantity": "qty", "unit": "uom"}
 
 DATABASE_ITEMS: Final = 10_000
 """Firms of more items have no database made of their feeds: it would be as large as all else together."""
@@ -71,26 +79,43 @@ def _office_feeds(life: Life) -> Feed:
         postings = life.office.postings(system)
         stutter = Stutter.of(life.luck, clock, life.reality.days, SYSTEMS[system], life.rates)
         sent = taken(postings, delivered(postings.recorded_us, stutter, life.luck))
-        named = design.item[sent.row]
-        if system == WMS:
-            alias = alias_of(sent, life.office, life.aliases)
-            named = np.where(alias >= 0, len(design.items) + alias, named)
-        yield (
-            f"feeds/{SYSTEMS[system]}/movements",
-            movement_columns(system, life.words[system], design, life.events, life.orders, life.documents, sent, named),
-        )
+        new = (sent.recorded_us >= life.troubles.changed_us) & (system == WMS)
+        yield f"feeds/{SYSTEMS[system]}/movements", _movements(life, system, taken(sent, ~new) if new.any() else sent)
+        if new.any():
+            columns = _movements(life, system, taken(sent, new))
+            yield f"feeds/wms/{CHANGED}", {RENAMED.get(name, name): column for name, column in columns.items()}
         if system == ERP:
             full = life.settings.size.full_books
             books = book_columns(design, clock, life.reality.days, life.events, postings, full)
             yield "feeds/erp/observations", books
-    yield "feeds/wms/observations", count_columns(design, clock, life.reality.counts, life.words[WMS], life.troubles)
+    counts = life.reality.counts
+    told = count_columns(design, clock, counts, life.words[WMS], life.troubles, life.office.end_us)
+    yield "feeds/wms/observations", told
+
+
+def _movements(life: Life, system: int, sent: Postings) -> Columns:
+    """What a system sends of its movements."""
+    named = life.design.item[sent.row]
+    if system == WMS:
+        alias = alias_of(sent, life.office, life.aliases)
+        named = np.where(alias >= 0, len(life.design.items) + alias, named)
+    words = life.words[system]
+    return movement_columns(system, words, life.design, life.events, life.orders, life.documents, sent, named)
 
 
 def finish(folder: Path, settings: Settings) -> None:
     """What is made of the written feeds, for the whole world at once: the ERP as a database, where it is not too large.
-    It is made anew from all parts of the feeds."""
+    It is made anew from all parts of the feeds; so is the dump, where there is one."""
     if settings.size.items <= DATABASE_ITEMS:
         write_sqlite(folder / "feeds" / "erp_db" / "erp.sqlite", erp_parts(folder / "feeds" / "erp"))
+    if (folder / DUMP).exists():
+        write_dump(folder)
+
+
+def write_dump(folder: Path) -> Path:
+    """Writes the ERP of a world as a dump for PostgreSQL (`psql -f`), whatever its size; returns its path."""
+    write_postgres_dump(folder / DUMP, erp_parts(folder / "feeds" / "erp"))
+    return folder / DUMP
 
 
 def erp_parts(folder: Path) -> dict[str, Iterator[Columns]]:
@@ -99,12 +124,18 @@ def erp_parts(folder: Path) -> dict[str, Iterator[Columns]]:
 
 
 def _parts(folder: Path, feed: str) -> Iterator[Columns]:
-    for path in sorted(folder.glob(f"{feed}[-.]*")):
+    for path in sorted(folder.glob(f"{feed}[-.]*"), key=_age):
         if path.suffix == ".csv":
             yield from _csv_parts(path)
         elif path.suffix == ".parquet":
             for batch in pq.ParquetFile(path).iter_batches(ROW_GROUP):
                 yield dict(zip(batch.schema.names, batch.columns, strict=True))
+
+
+def _age(path: Path) -> tuple[str, str]:
+    """Files without a date come first, then day by day."""
+    dated = DATED.search(path.stem)
+    return (dated.group(1) if dated else "", path.name)
 
 
 def _csv_parts(path: Path) -> Iterator[Columns]:

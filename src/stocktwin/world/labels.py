@@ -140,6 +140,20 @@ def _by_alias(
     return taken(whole, total != 0)
 
 
+def misread(office: Office, told: Postings) -> Labels:
+    """Of what the WMS says under columns that nobody expects: one for each item-location."""
+    changed = office.troubles.changed_us
+    units = -effects(told, office.events) * told.quantity
+    at = np.flatnonzero(np.isin(office.events.kind[told.event], OF_THE_WMS) & (told.recorded_us >= changed))
+    row, group = np.unique(told.row[at], return_inverse=True)
+    total = np.zeros(len(row), np.int64)
+    np.add.at(total, group, units[at])
+    start = np.full(len(row), np.iinfo(np.int64).max)
+    np.minimum.at(start, group, told.event_us[at])
+    found = labels(len(row), cause=int(Cause.schema_change), row=row, system=WMS, started_us=start, units=total)
+    return taken(found, total != 0)
+
+
 def site_labels(office: Office) -> Labels:
     """Of silences and wrong clocks of whole sites: they put nothing on the record that does not come right."""
     parts = []

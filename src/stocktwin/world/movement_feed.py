@@ -18,7 +18,7 @@ from stocktwin.world.network import Network
 from stocktwin.world.order_feed import OrderBook, day_texts
 from stocktwin.world.posting_faults import ERP, SYSTEMS, WMS
 from stocktwin.world.postings import CASE, FIRST, PALLET, PIECE, REVERSAL, RIGHT, Postings, effects
-from stocktwin.world.records import Counts, Event, Events
+from stocktwin.world.records import Counts, Event, Events, taken
 from stocktwin.world.troubles import Troubles
 from stocktwin.world.words import Words
 
@@ -37,6 +37,7 @@ SUFFIXES: Final = ("", "-2", "-R", "-3")
 """Of the event id, by role of the posting."""
 BY_ORDER: Final = (Event.RECEIPT, Event.TRANSFER_IN, Event.TRANSFER_OUT)
 PACKS: Final = (None, "case", "pallet")
+COUNT_DELAY, BOOK_DELAY = 3 * MINUTE, 10 * MINUTE
 BOOK_SECOND: Final = 20 * 3600 + 1800
 """When the ERP takes its nightly picture of the books."""
 
@@ -173,14 +174,19 @@ def _reasons(postings: Postings, kind: Ints) -> pa.Array:
     return where((postings.role != FIRST) | (postings.late == 1), special, usual)
 
 
-def count_columns(design: Design, clock: Clock, counts: Counts, words: Words, troubles: Troubles) -> Columns:
-    """Cycle counts, as the warehouse reports them."""
+def count_columns(
+    design: Design, clock: Clock, counts: Counts, words: Words, troubles: Troubles, end_us: Ints
+) -> Columns:
+    """Cycle counts, as the warehouse reports them, before the end of the world at each DC."""
     dc = design.dc[counts.row]
     when = clock.instant(counts.day, counts.second, dc)
     when = when + troubles.skew(dc, when)
+    recorded = troubles.heard(dc, when + COUNT_DELAY, np.zeros(len(when)))
+    told = np.flatnonzero(recorded < end_us[dc])
+    counts, when, recorded = taken(counts, told), when[told], recorded[told]
     shelf = chosen(design.shelf_texts, counts.row)
     ids = joined("WMS-CC-", day_texts(counts.day), "-", shelf, part_texts(counts.part))
-    found = _observations(design, words, WMS, "cycle_count", ids, counts.row, counts.quantity, when, 3)
+    found = _observations(design, words, WMS, "cycle_count", ids, counts.row, counts.quantity, when, recorded)
     return found | {"lot": lot_texts(design.network, counts.lot)}
 
 
@@ -193,7 +199,7 @@ def book_columns(design: Design, clock: Clock, days: int, events: Events, postin
     row, night, level = row[stated], night[stated], level[stated]
     ids = joined("ERP-BOOK-", day_texts(night), "-", chosen(design.shelf_texts, row))
     when = cut[night, design.dc[row]]
-    return _observations(design, Words(design.items.item_id), ERP, "erp_book", ids, row, level, when, 10)
+    return _observations(design, Words(design.items.item_id), ERP, "erp_book", ids, row, level, when, when + BOOK_DELAY)
 
 
 def nightly_levels(
@@ -242,7 +248,7 @@ def _observations(
     row: Ints,
     level: Ints,
     when: Ints,
-    delay: int,
+    recorded: Ints,
 ) -> Columns:
     item, dc = design.item[row], design.dc[row]
     zero = np.zeros(len(row), np.int64)
@@ -256,5 +262,5 @@ def _observations(
         "unit": words.unit(chosen(design.items.unit, item)),
         "scope": chosen(("complete",), zero),
         "system": chosen(SYSTEMS, zero + system),
-        "recorded_at": words.times(when + delay * MINUTE, dc),
+        "recorded_at": words.times(recorded, dc),
     }

@@ -21,6 +21,8 @@ SKEWED_HOURS: Final = (72.0, 240.0)
 SKEW_MINUTES: Final = (3, 24)
 """Least and most by which a clock is wrong. Not more: goods come in before nine and the first sale is at half past, so
 that an order of events that is only a wrong clock's cannot make stock negative."""
+NEVER_US: Final = 2**62
+"""An instant that never comes."""
 BACKLOG_MINUTES: Final = 30
 """How long it takes until all that was held back has arrived."""
 
@@ -31,6 +33,8 @@ class Troubles:
 
     silence: Episodes
     skewed: Episodes
+    changed_us: int
+    """Instant from which the WMS writes its movements under other column names; NEVER_US where it does not."""
 
     @classmethod
     def of(cls, luck: Draws, clock: Clock, days: int, rates: Rates) -> Troubles:
@@ -38,7 +42,10 @@ class Troubles:
         midnight = clock.midnight[:days]
         silence = draw_episodes(luck.shared, "silence", midnight, rates.silent_system, (4.0, 20.0), SILENT_HOURS)
         skewed = draw_episodes(luck.shared, "clock skew", midnight, rates.clock_skew, (0.0, 6.0), SKEWED_HOURS)
-        return cls(silence, skewed)
+        change = draw_episodes(
+            luck.shared, "schema change", midnight[:, :1], rates.schema_change, (8.0, 18.0), (1.0, 2.0)
+        )
+        return cls(silence, skewed, int(change.start_us.min(initial=NEVER_US)))
 
     def skew(self, dc: Ints, moment: Ints) -> Ints:
         """Microseconds by which the clock of a DC's warehouse is ahead (negative: behind)."""

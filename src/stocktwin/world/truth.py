@@ -19,6 +19,7 @@ from stocktwin.world.labels import (
     held_back,
     in_order,
     labels,
+    misread,
     posting_labels,
     site_labels,
     unknown_names,
@@ -28,10 +29,11 @@ from stocktwin.world.movement_feed import KINDS, conditions, documents, ends, lo
 from stocktwin.world.order_feed import OrderBook
 from stocktwin.world.posting_faults import ERP, IOT, RFID, SYSTEMS, WMS, Cause
 from stocktwin.world.postings import correction_second
-from stocktwin.world.records import EFFECT, NEVER, UNREPORTED, Event, Reality, stacked
+from stocktwin.world.records import EFFECT, NEVER, UNREPORTED, Event, Reality, stacked, taken
 from stocktwin.world.rfid import STRAY
 from stocktwin.world.sensor_feed import Instruments
 from stocktwin.world.state import WINDOWS
+from stocktwin.world.troubles import NEVER_US
 
 Ints = npt.NDArray[np.int64]
 
@@ -147,7 +149,9 @@ def all_labels(life: Life) -> Labels:
     """Everything that went wrong in a block; with the first block also what befell whole sites."""
     office = life.office
     parts = [vanished_labels(life), posting_labels(office), held_back(office)]
-    parts += [unknown_names(office, office.postings(WMS), life.aliases), instrument_labels(life.instruments)]
+    told = office.postings(WMS)
+    known = taken(told, told.recorded_us < life.troubles.changed_us)
+    parts += [unknown_names(office, known, life.aliases), misread(office, told), instrument_labels(life.instruments)]
     if life.luck.block == 0:
         parts += [site_labels(office), delivery_labels(life)]
     return stacked(Labels, parts)
@@ -189,8 +193,10 @@ def instrument_labels(instruments: Instruments) -> Labels:
 
 
 def delivery_labels(life: Life) -> Labels:
-    """Of interfaces that sent twice, or in another order."""
-    parts = []
+    """Of interfaces that sent twice, in another order, or under other columns."""
+    changed = life.troubles.changed_us
+    parts = [labels(int(changed < NEVER_US), cause=int(Cause.schema_change), system=WMS, started_us=changed,
+                    on_record=0)]  # fmt: skip
     for system in (ERP, WMS):
         stutter = Stutter.of(life.luck, life.clock, life.reality.days, SYSTEMS[system], life.rates)
         for cause, found in ((Cause.duplicate_delivery, stutter.twice), (Cause.reordered_delivery, stutter.mixed)):

@@ -26,6 +26,7 @@ def world() -> None:
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same world.")
 @click.option("--faults", metavar="FILE", help="How often things go wrong (TOML; docs/world.md lists the rates).")
 @click.option("--events", metavar="FILE", help="Disruptions that happen, in the words of scenarios (TOML).")
+@click.option("--postgres", is_flag=True, help="Also write the ERP as a dump for PostgreSQL (feeds/erp_db/erp.sql).")
 @PROCESSES
 @session
 def world_build(
@@ -36,6 +37,7 @@ def world_build(
     seed: int,
     faults: str | None,
     events: str | None,
+    postgres: bool,
     processes: int | None,
 ) -> None:
     """Write a world's feeds, its hidden truth and the twin.toml that reads them into FOLDER."""
@@ -50,6 +52,7 @@ def world_build(
         rates=_given(run, faults),
         events=_given(run, events),
         processes=processes,
+        postgres=postgres,
     )
     run.show(answer, render.built)
 
