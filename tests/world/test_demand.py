@@ -31,7 +31,7 @@ RENO = 3
 
 def scripted(**table: object) -> Circumstances:
     script = parse_events({"disruption": [table]})
-    script.check(words_of(NETWORK, ITEMS))
+    script.check(words_of(NETWORK, ITEMS.item_id))
     return replace(AROUND, script=script)
 
 

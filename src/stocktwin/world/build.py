@@ -9,9 +9,9 @@ from pathlib import Path
 
 from stocktwin.domain.ports import Progress, silent
 from stocktwin.world.blocks import blocks_written
-from stocktwin.world.circumstances import words_of
 from stocktwin.world.encoding import write_columns
 from stocktwin.world.feeds import finish, world_feeds
+from stocktwin.world.life import scripted_words
 from stocktwin.world.settings import Settings
 from stocktwin.world.twin_file import twin_toml
 
@@ -46,7 +46,7 @@ def build(
 
 def write_world(folder: Path, settings: Settings, processes: int | None, progress: Progress) -> Built:
     """Writes a whole world."""
-    settings.script.check(words_of(settings.size.network))
+    settings.script.check(scripted_words(settings))
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "twin.toml").write_text(twin_toml(settings.size), encoding="utf-8")
     settings.save(folder)

@@ -3,16 +3,17 @@ of a world."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from stocktwin.world.catalogue import Catalogue
 from stocktwin.world.draws import Draws
 from stocktwin.world.goods import FAMILIES
 from stocktwin.world.network import Network
+from stocktwin.world.places import Place
 from stocktwin.world.rates import Rates
 from stocktwin.world.script import Known, Script
 from stocktwin.world.signals import Signals, make_signals
@@ -44,11 +45,11 @@ class Circumstances:
         return np.array([not self.script.closed(dc.location_id, day) for dc in network.dcs])
 
 
-def words_of(network: Network, items: Catalogue | None = None) -> Known:
-    """The words that a script of this network may use; without a catalogue, items are not checked."""
+def words_of(network: Network, items: Iterable[str] | None = None) -> Known:
+    """The words that a script of this network may use; items are not checked where they are not given."""
 
-    def ids(places: tuple[object, ...]) -> tuple[str, ...]:
-        return tuple(getattr(place, "location_id") for place in places)  # noqa: B009
+    def ids(places: tuple[Place, ...]) -> tuple[str, ...]:
+        return tuple(place.location_id for place in places)
 
     return Known(
         suppliers=ids(network.suppliers),
@@ -56,5 +57,5 @@ def words_of(network: Network, items: Catalogue | None = None) -> Known:
         dcs=ids(network.dcs),
         regions=network.regions,
         categories=tuple(family.category for family in FAMILIES),
-        items=None if items is None else frozenset(items.item_id),
+        items=None if items is None else frozenset(items),
     )

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from stocktwin.domain.ports import Progress, silent
 from stocktwin.world.catalogue import Catalogue, make_catalogue
-from stocktwin.world.circumstances import Circumstances
+from stocktwin.world.circumstances import Circumstances, words_of
 from stocktwin.world.clock import Clock
 from stocktwin.world.design import Design, make_design
 from stocktwin.world.draws import Draws
@@ -21,6 +21,7 @@ from stocktwin.world.posting_faults import Clerks, PostingFaults
 from stocktwin.world.postings import Office, reported_events
 from stocktwin.world.rates import Coverage, Rates
 from stocktwin.world.records import Events, Reality
+from stocktwin.world.script import Known
 from stocktwin.world.sensor_feed import Instruments
 from stocktwin.world.settings import Settings
 from stocktwin.world.steering import Steering
@@ -110,6 +111,14 @@ def catalogue_of(settings: Settings, block: int) -> Catalogue:
     """The items of one block."""
     items = settings.size.block(block)
     return make_catalogue(Draws(settings.seed, block), len(items), items.start, settings.size.pace)
+
+
+def scripted_words(settings: Settings) -> Known:
+    """The words that the script of a world may use; its items are looked up only where the script names any."""
+    named = any(one.item for one in settings.script.disruptions)
+    blocks = range(settings.size.blocks) if named else ()
+    items = [item for block in blocks for item in catalogue_of(settings, block).item_id]
+    return words_of(settings.size.network, items if named else None)
 
 
 def live(settings: Settings, block: int, progress: Progress = silent) -> Life:
