@@ -375,7 +375,7 @@ class FakeTwin:
         return {"first_day": facts.AHEAD[0], "horizon": horizon, **paged(rows, limit, after)}
 
     def accuracy(self, horizon: int = 28) -> dict[str, Any]:
-        return {"horizon": horizon, "series": 60, "origins": 3, "rows": []}
+        return {"horizon": horizon, "series": 60, "origins": [20_400], "forecast": {"rmsse": 0.8}}
 
     def arrivals(self, item: str | None = None, limit: int | None = None, after: str | None = None) -> dict[str, Any]:
         return {**paged(facts.orders(), limit, after), "as_of": self.status()["as_of"]}

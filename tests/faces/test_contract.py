@@ -127,3 +127,11 @@ def test_what_is_lacking_is_found_at_any_depth() -> None:
     fake = {"a": [{"b": 1}, {"c": {"d": 2}}], "e": 3, "f": [1]}
     assert lacking(fake, {"a": [{"b": 0, "c": {}}], "f": []}, "x") == ["x.e", "x.a[].c.d"]
     assert lacking(fake, {"a": [], "e": 1, "f": []}, "x") == ["x.a: the real list is empty, nothing to compare with"]
+
+
+def test_the_accuracy_of_a_real_twin_is_written_for_people(real: TwinService) -> None:
+    from stocktwin.faces.cli.render import accuracy
+
+    text = accuracy(real.accuracy(horizon=1))
+    assert "seasonal naive" in text
+    assert "rmsse" in text

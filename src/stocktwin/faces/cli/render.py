@@ -154,8 +154,11 @@ def forecast(answer: Answer) -> str:
 
 def accuracy(answer: Answer) -> str:
     """Backtest figures beside the seasonal naive forecast."""
-    head = f"{answer['series']:,} series, {answer['origins']} origins, {answer['horizon']} days"
-    return head + "\n" + table(answer["rows"], ("model", "rmsse", "wape", "bias", "scaled_pinball", "coverage_80_sum"))
+    head = f"{answer['series']:,} series, {len(answer['origins'])} origins, {answer['horizon']} days"
+    rows = [
+        {"model": name.replace("_", " "), **scores} for name, scores in answer.items() if isinstance(scores, Mapping)
+    ]
+    return head + "\n" + table(rows, ("model", "rmsse", "wape", "bias", "scaled_pinball", "total_coverage"))
 
 
 def arrivals(answer: Answer) -> str:
