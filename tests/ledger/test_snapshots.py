@@ -18,6 +18,7 @@ from stocktwin.domain.rules import Rules
 from stocktwin.ledger import snapshots, splice
 from stocktwin.ledger.journal.memory import MemoryJournal
 from stocktwin.ledger.ledger import Ledger
+from stocktwin.ledger.snapshot_query import Part
 from stocktwin.ledger.snapshots import Standing, standing
 from stocktwin.tables.batch import Delivery
 from stocktwin.tables.history import History
@@ -51,9 +52,9 @@ def differing(one: Snapshot, other: Snapshot) -> list[str]:
 def same(one: Any, other: Any) -> bool:
     """Whether two columns are equal in type and value."""
     if isinstance(one, np.ndarray):
-        return one.dtype == other.dtype and np.array_equal(one, other)
+        return bool(one.dtype == other.dtype) and np.array_equal(one, other)
     if isinstance(one, pa.Table):
-        return one.schema.equals(other.schema) and one.equals(other)
+        return bool(one.schema.equals(other.schema) and one.equals(other))
     if isinstance(one, History):
         return all(same(getattr(one, f.name), getattr(other, f.name)) for f in fields(History))
     return bool(one == other)
@@ -83,7 +84,7 @@ class Watched:
     def check(self) -> None:
         """Brings the snapshot up to date; it is that read anew."""
         con = self.ledger._projection.cursor()
-        told = {"currency": "USD", "default": Rules(), "now": self._clock.now()}
+        told: dict[str, Any] = {"currency": "USD", "default": Rules(), "now": self._clock.now()}
         con.execute("BEGIN")
         old, self._standing = self._standing, standing(con, self._standing, **told)
         self.spliced += old is not None and self._standing.frame is old.frame
@@ -197,8 +198,8 @@ def _plant(patch: pytest.MonkeyPatch, name: str) -> None:
         left = tuple(table for table in snapshots.FRAMING if table != name.removeprefix("not framing: "))
         patch.setattr(snapshots, "FRAMING", left)
     elif name.startswith("not touching: "):
-        left = {table: sql for table, sql in snapshots.TOUCHING.items() if table != name.removeprefix("not touching: ")}
-        patch.setattr(snapshots, "TOUCHING", left)
+        rest = {table: sql for table, sql in snapshots.TOUCHING.items() if table != name.removeprefix("not touching: ")}
+        patch.setattr(snapshots, "TOUCHING", rest)
     elif name == "earlier items of a line forgotten":
         patch.setitem(snapshots.TOUCHING, "orders", "SELECT item FROM fact_orders WHERE seq > {0}")
     elif name == "the last batch forgotten":
@@ -223,7 +224,7 @@ class _Whatever:
 WHATEVER = _Whatever()
 
 
-def _without_transit(old: snapshots.Part, *args: Any, arrived: bool) -> snapshots.Part:
+def _without_transit(old: Part, *args: Any, arrived: bool) -> Part:
     made = splice.splice(old, *args, arrived=arrived)
     kept = np.resize(old.in_transit, len(made.in_transit)) if len(old.in_transit) else np.zeros_like(made.in_transit)
     return replace(made, in_transit=kept)
