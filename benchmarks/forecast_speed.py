@@ -27,7 +27,7 @@ from stocktwin.kernels.jit import warm
 from stocktwin.tables.history import History
 
 DAYS, BLOCK, CATEGORIES, PART = 730, 100_000, 12, 5_000
-NAMES = [f"q{int(round(1000 * p)):03d}" for p in GRID]
+NAMES = [f"q{round(1000 * p):03d}" for p in GRID]
 
 
 def block(seed: int) -> Panel:
@@ -97,9 +97,7 @@ def main() -> None:
     warm()
     panel = block(0)
     print(f"{len(panel.history.days) / BLOCK:.0f} days with demand in two years and series, on average")
-    print(
-        f"{'series':>10}{'model, CPU-s':>14}{'in all, CPU-s':>15}{'wall, s':>9}{'series per CPU-s':>18}{'peak, MiB':>11}"
-    )
+    print(f"{'series':>10}{'model, CPU-s':>14}{'in all, CPU-s':>15}{'wall, s':>9}{'per CPU-s':>12}{'peak, MiB':>11}")
     with tempfile.TemporaryDirectory() as folder:
         for count in options.series:
             spent: list[float] = []
@@ -112,7 +110,7 @@ def main() -> None:
             writer.close()
             whole, clock = time.process_time() - began, time.monotonic() - wall
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-            print(f"{count:10,}{sum(spent):14.1f}{whole:15.1f}{clock:9.1f}{count / sum(spent):18,.0f}{peak:11,}")
+            print(f"{count:10,}{sum(spent):14.1f}{whole:15.1f}{clock:9.1f}{count / sum(spent):12,.0f}{peak:11,}")
         model, whole = daily(panel, options.horizon, Path(folder) / "daily.parquet")
         print(f"days: 100,000 series × {options.horizon} days × 11 quantiles in {model:.1f} CPU-s, "
               f"written in {whole:.1f} with the fit")  # fmt: skip

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import importlib
 import importlib.util
 import time
 from collections.abc import Callable
@@ -99,7 +100,7 @@ def grouped(level: tuple[int, ...], censored: bool, shrink: float = 0.0) -> Mode
 
 def boosted(seen: Waits, asked: Array, age: Array) -> Array:
     """LightGBM quantile regression on arrived orders."""
-    import lightgbm
+    lightgbm = importlib.import_module("lightgbm")
 
     settings = {"n_estimators": 150, "learning_rate": 0.05, "num_leaves": 8, "min_child_samples": 25, "verbose": -1,
                 "num_threads": 1, "objective": "quantile"}  # fmt: skip

@@ -9,7 +9,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from stocktwin.analytics.accuracy import backtest, backtest_matrix
+from stocktwin.analytics.accuracy import backtest, backtest_matrix, panel_of_matrix
+from stocktwin.analytics.comparison import compare
+from stocktwin.analytics.demand import DemandForecast, forecast_of
+from stocktwin.analytics.demand_fit import calibrate, fit_origin
 from stocktwin.domain.errors import UsageError
 from stocktwin.kernels.metrics import bias, coverage, pinball, rmsse, wape
 from stocktwin.tables.snapshot import Snapshot
@@ -114,3 +117,25 @@ def test_the_published_sales_of_m5(datasets: Path) -> None:
     assert ours.total_wql == pytest.approx(0.150, abs=0.01)
     assert 0.78 < ours.total_coverage < 0.86
     assert result.naive.rmsse == pytest.approx(1.053, abs=0.03)
+
+
+def test_the_comparison_holds_every_model_by_class_and_distance() -> None:
+    demand = made()
+    panel = panel_of_matrix(demand, np.zeros(120, int), np.zeros(120, int), FIRST)
+
+    def forecast_at(origin: int) -> DemandForecast:
+        return forecast_of(panel, fit_origin(panel, origin), calibrate(panel, origin, 28), 28)
+
+    told = compare(panel, forecast_at, 3, 28)
+    models = {row["model"]: row for row in told["models"]}
+    assert list(models) == ["stocktwin", "seasonal_naive", "moving_average", "croston", "sba", "tsb"]
+    plain = backtest_matrix(demand, np.zeros(120, int), np.zeros(120, int), first_day=FIRST)
+    for name, scores in (("stocktwin", plain.forecast), ("seasonal_naive", plain.naive)):
+        for figure in ("rmsse", "wape", "bias", "total_wape"):
+            assert models[name][figure] == pytest.approx(getattr(scores, figure)), (name, figure)
+    assert models["stocktwin"]["rmsse"] < min(models[name]["rmsse"] for name in models if name != "stocktwin")
+    assert {row["days"] for row in told["by_horizon"]} == {"1-7", "8-14", "15-28"}
+    ours = [row for row in told["by_class"] if row["model"] == "stocktwin"]
+    assert sum(row["series"] for row in ours) == models["stocktwin"]["series"] == 120
+    assert told["tracking"]["too_low"] + told["tracking"]["too_high"] < 0.25
+    assert told["tracking"]["series"] == 120

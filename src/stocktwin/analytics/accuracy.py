@@ -129,12 +129,7 @@ def backtest_panel(
     weight: Floats | None = None,
 ) -> Accuracy:
     """Scores `forecast_at(origin)` and the seasonal naive forecast at rolling origins."""
-    end = panel.history.last_day + 1
-    when = [end - horizon * (k + 1) for k in range(origins)]
-    when = sorted(origin for origin in when if origin - panel.history.first_day > MINIMUM_HISTORY)
-    if not when:
-        days = end - panel.history.first_day
-        raise UsageError(f"a backtest of {horizon} days needs {MINIMUM_HISTORY + horizon + 1} days of history: {days}")
+    when = origins_of(panel, origins, horizon)
     weights = np.ones(len(panel)) if weight is None else weight
     scored = [_score(panel, forecast_at(origin), horizon, weights) for origin in when]
     by_origin = tuple((ours, naive) for ours, naive, _ in scored)
@@ -144,7 +139,34 @@ def backtest_panel(
     )  # fmt: skip
 
 
-def _score(panel: Panel, forecast: DemandForecast, horizon: int, weight: Floats) -> tuple[Scores, Scores, int]:
+def origins_of(panel: Panel, origins: int, horizon: int) -> list[int]:
+    """First forecast days, `horizon` apart, the last ending with the history; UsageError where it is too short."""
+    end = panel.history.last_day + 1
+    when = [end - horizon * (k + 1) for k in range(origins)]
+    when = sorted(origin for origin in when if origin - panel.history.first_day > MINIMUM_HISTORY)
+    if not when:
+        days = end - panel.history.first_day
+        raise UsageError(f"a backtest of {horizon} days needs {MINIMUM_HISTORY + horizon + 1} days of history: {days}")
+    return when
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The series scored at an origin: what was known and what came."""
+
+    rows: npt.NDArray[np.int64]
+    past: npt.NDArray[np.float32]
+    """[rows, days] from the first day of history to the day before the origin."""
+    square: Floats
+    """Mean squared one-day step of the past."""
+    step: Floats
+    """Mean absolute one-day step of the past."""
+    actual: Floats
+    """[rows, horizon]."""
+
+
+def sample_at(panel: Panel, forecast: DemandForecast, horizon: int) -> Sample:
+    """An even sample of the series old enough to be scored, without those of declared demand."""
     origin = forecast.first_day
     begins = np.maximum(panel.history.start, panel.history.first_day)
     rows = np.flatnonzero((origin - begins > MINIMUM_HISTORY) & (forecast.basis != DECLARED))
@@ -152,15 +174,21 @@ def _score(panel: Panel, forecast: DemandForecast, horizon: int, weight: Floats)
     past = panel.history.dense(rows, panel.history.first_day, origin - 1)
     square, step = _one_day_steps(past, begins[rows] - panel.history.first_day)
     good = (square > 0) & (step > 0)
-    rows, past, square, step = rows[good], past[good], square[good], step[good]
-    actual = panel.history.dense(rows, origin, origin + horizon - 1).astype(np.float64)
+    actual = panel.history.dense(rows[good], origin, origin + horizon - 1).astype(np.float64)
+    return Sample(rows[good], past[good], square[good], step[good], actual)
+
+
+def _score(panel: Panel, forecast: DemandForecast, horizon: int, weight: Floats) -> tuple[Scores, Scores, int]:
+    origin = forecast.first_day
+    sample = sample_at(panel, forecast, horizon)
+    rows = sample.rows
     days = np.arange(origin, origin + horizon)
     total = forecast.total_quantiles(rows, origin, horizon, GRID)
     daily = forecast.daily_quantiles(rows, days, GRID)
-    scale = (square, step, weight[rows])
-    ours = _scores(actual, forecast.mean(rows, days), daily, total, scale)
+    scale = (sample.square, sample.step, weight[rows])
+    ours = _scores(sample.actual, forecast.mean(rows, days), daily, total, scale)
     del daily
-    return ours, _scores(actual, *_seasonal_naive(past, horizon), scale), len(rows)
+    return ours, _scores(sample.actual, *_seasonal_naive(sample.past, horizon), scale), len(rows)
 
 
 def _one_day_steps(past: npt.NDArray[np.float32], start: npt.NDArray[np.int32]) -> tuple[Floats, Floats]:

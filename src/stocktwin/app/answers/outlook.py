@@ -56,10 +56,15 @@ def forecast(
 
 
 def accuracy(model: Model, *, horizon: int, origins: int) -> dict[str, Any]:
-    """Rolling-origin backtest beside the seasonal naive forecast."""
+    """Rolling-origin backtest beside simple forecasts: overall, by class of demand and by distance of the day."""
     from stocktwin.analytics.accuracy import backtest
+    from stocktwin.analytics.comparison import compare
+    from stocktwin.analytics.demand import fit_at, panel_of
 
-    return plain_answer(backtest(model.snapshot, origins=origins, horizon=horizon).to_dict())
+    snapshot = model.snapshot
+    answer = backtest(snapshot, origins=origins, horizon=horizon).to_dict()
+    told = compare(panel_of(snapshot), lambda origin: fit_at(snapshot, origin, horizon), origins, horizon)
+    return plain_answer(answer | {"origin_days": [day(origin) for origin in answer["origins"]]} | told)
 
 
 def _code(code: int, kind: str, name: str) -> int:

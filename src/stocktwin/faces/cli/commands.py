@@ -252,6 +252,7 @@ cli.add_command(outlook.forecast)
 cli.add_command(outlook.arrivals)
 cli.add_command(outlook.excess)
 cli.add_command(outlook.risk)
+cli.add_command(outlook.accuracy)
 cli.add_command(worlds.world)
 cli.add_command(worlds.score)
 

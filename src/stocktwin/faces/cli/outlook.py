@@ -35,7 +35,7 @@ def forecast(run: Session, /, out: str | None, total: bool, accuracy: bool, limi
     """Demand ahead as a distribution, per item and location: on screen for the sum over the horizon, in a file by
     default day by day."""
     if accuracy:
-        run.show(run.twin.accuracy(horizon=options["horizon"]), render.accuracy)
+        run.show(run.twin.accuracy(horizon=options["horizon"]), render_outlook.accuracy)
     elif out is not None:
         if limit is not None:
             raise UsageError("--limit: a file holds all rows; --item and --location choose")
@@ -90,6 +90,16 @@ def excess(run: Session, /, **options: Any) -> None:
 def risk(run: Session, /, **options: Any) -> None:
     """What is at least 10 % likely to run out before an order placed today could arrive, open orders included."""
     _list(run, run.twin.outlook.risk, options, render_outlook.risk)
+
+
+@click.command()
+@click.option("--horizon", type=click.IntRange(1, 365), default=28, show_default=True, help="Days ahead.")
+@click.option("--origins", type=click.IntRange(1, 24), default=3, show_default=True, help="Past days to stand on.")
+@session
+def accuracy(run: Session, horizon: int, origins: int) -> None:
+    """How good the forecast is, beside seasonal naive, moving average, Croston, SBA and TSB: rolling origins on nothing
+    but what was known then, by class of demand and by distance of the day."""
+    run.show(run.twin.accuracy(horizon=horizon, origins=origins), render_outlook.accuracy)
 
 
 def written(answer: render.Answer) -> str:

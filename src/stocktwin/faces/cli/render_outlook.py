@@ -21,6 +21,22 @@ def risk(answer: Answer) -> str:
     return _head(answer, "at risk") + _body(answer, columns)
 
 
+def accuracy(answer: Answer) -> str:
+    """Each model's figures: overall, by class of demand, by distance of the day."""
+    figures = ("series", "rmsse", "mase", "wape", "bias", "total_wape", "scaled_pinball", "coverage_80")
+    origins = ", ".join(answer["origin_days"])
+    ours, naive = answer["forecast"], answer["seasonal_naive"]
+    parts = [
+        f"{answer['series']:,} series, {answer['horizon']} days from each of {origins}\n"
+        + table(answer["models"], ("model", *figures)),
+        f"sum over {answer['horizon']} days: its 80 % window covered {cell(ours['total_coverage'])}, "
+        f"weighted quantile loss {cell(ours['total_wql'])} (seasonal naive {cell(naive['total_wql'])})",
+        table(answer["by_class"], ("class", "model", *figures)),
+        table(answer["by_horizon"], ("days", "model", *figures)),
+    ]
+    return "\n\n".join(parts)
+
+
 def _head(answer: Answer, what: str) -> str:
     money = f"{cell(answer['value_known'])} {answer['currency']}"
     without = len(answer["without_price"])
