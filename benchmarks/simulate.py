@@ -32,11 +32,13 @@ from stocktwin.kernels.network import (
     Lines,
     OpenLines,
     Transit,
+    alone,
     sweep,
+    unharmed,
 )
 from stocktwin.kernels.recursion import long_run_cost, poisson
 from stocktwin.kernels.transit import Closures, Routes, fill_transit
-from stocktwin.simulation.reference import live
+from stocktwin.simulation.reference import Instance, live
 
 MEAN, S_LOW, S_HIGH = 10.0, 6, 40
 HOLDING, BACKLOG, ORDER = 1.0, 9.0, 64.0
@@ -58,7 +60,7 @@ def problem(rows: int, days: int, replications: int, *, realistic: bool) -> tupl
     lines = Lines(
         np.arange(rows, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15), zero + S_HIGH, zero, policy, -one, one, zero,
         one, one * realistic, np.zeros((rows, 2, 7), np.int64), np.zeros((rows, 2), np.int64), -one,
-        np.arange(rows) % lanes, np.zeros(rows + 1, np.int64))  # fmt: skip
+        np.arange(rows) % lanes, np.zeros(rows + 1, np.int64), -one)  # fmt: skip
     tables = demand_tables(np.zeros(1, np.int64), np.array([MEAN]), np.array([MEAN]))
     demand = Demand(*tables, np.full((1, 512), 65536, np.int64), np.zeros((0, 1, 1), np.int64))
     none = np.zeros(lanes, np.int64) - 1
@@ -68,7 +70,8 @@ def problem(rows: int, days: int, replications: int, *, realistic: bool) -> tupl
     fill_transit(ways, Closures(*(np.zeros((0, 1, 1), np.int32) for _ in range(3))), lead, 1, leaves, arrives)
     opened = OpenLines(np.zeros(0, np.int64), *(np.zeros((0, replications), np.int32) for _ in range(2)))
     calendar = Calendar(20_000, days, WARMUP, 16, np.zeros(days, np.int64))
-    return lines, opened, demand, Transit(leaves, arrives, np.zeros((0, 1, 1), np.int32)), calendar
+    never = np.zeros((0, 1, 1), np.int32)
+    return lines, alone(rows), opened, demand, Transit(leaves, arrives, never, never, never), unharmed(), calendar
 
 
 def timed(work: Callable[[], Any], repeat: int = 1) -> tuple[Any, float]:
@@ -103,7 +106,8 @@ def ours(name: str, rows: int, days: int, replications: int, *, realistic: bool)
     units = np.empty((rows, len(UNIT_COLUMNS), replications), np.int64)
 
     def run() -> None:
-        sweep(*arguments, 1, units, np.zeros((days, len(DAY_COLUMNS)), np.int64), np.zeros((0, 0, 0), np.int64))
+        sweep(*arguments, 1, units, np.zeros((days, len(DAY_COLUMNS)), np.int64), np.zeros((0, 0, 0), np.int64),
+              wide=False)  # fmt: skip
 
     _, seconds = timed(run, repeat=3)
     cost = None if realistic else cost_of(units, days)
@@ -112,7 +116,7 @@ def ours(name: str, rows: int, days: int, replications: int, *, realistic: bool)
 
 def plain(name: str, days: int) -> dict[str, Any]:
     """The plain Python reference, which is written for reading."""
-    (units, _), seconds = timed(lambda: live(*problem(1, days, 8, realistic=False), 1, 8))
+    (units, _), seconds = timed(lambda: live(Instance(*problem(1, days, 8, realistic=False), 1), 8))
     return row_of(name, "stocktwin plain reference", days * 8, seconds, cost_of(units, days))
 
 

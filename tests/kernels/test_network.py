@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,18 +16,25 @@ from stocktwin.kernels.jit import jit_disabled
 from stocktwin.kernels.network import (
     COLUMN,
     DAY_COLUMNS,
+    FIRST_COME,
     LANES,
     NEVER,
+    PRIORITY,
+    PROPORTIONAL,
     TRACE_COLUMNS,
     UNIT_COLUMNS,
     Calendar,
     Demand,
     Lines,
+    Losses,
+    Network,
     OpenLines,
     Transit,
+    alone,
     sweep,
+    unharmed,
 )
-from stocktwin.simulation.reference import live
+from stocktwin.simulation.reference import Instance, live
 
 MONDAY = 4
 """1970-01-05, in days since 1970-01-01."""
@@ -56,6 +65,7 @@ def one_line(**changes: Any) -> Lines:
         "key": np.array([7], np.uint64), "on_hand": [5], "backlog": [0], "policy": [[policy, later]],
         "change_day": [-1], "review_days": [1], "moq": [0], "multiple": [1], "lost": [0],
         "table": np.zeros((1, 2, 7)), "level": [[0, 0]], "factor": [-1], "route": [0], "first_open": [0, 0],
+        "loss": [-1],
     }  # fmt: skip
     fields |= {name: [value] if np.isscalar(value) else value for name, value in changes.items()}
     return Lines(**{name: value if name == "key" else ints(value) for name, value in fields.items()})
@@ -71,7 +81,7 @@ def opened(*orders: tuple[int, int, int], replications: int = 1) -> OpenLines:
 def transit(days: int, lead: int = 1, replications: int = 1, waits: int = 0) -> Transit:
     """Every order leaves after `waits` days and arrives after `lead`."""
     shape = (1, days, replications)
-    return Transit(np.full(shape, waits, np.int32), np.full(shape, lead, np.int32), OPEN)
+    return Transit(np.full(shape, waits, np.int32), np.full(shape, lead, np.int32), OPEN, OPEN, OPEN)
 
 
 def calendar(days: int, warmup: int = 0, changed: Any = None, first_day: int = MONDAY) -> Calendar:
@@ -80,12 +90,14 @@ def calendar(days: int, warmup: int = 0, changed: Any = None, first_day: int = M
 
 
 def swept(lines: Lines, orders: OpenLines, demand: Demand, way: Transit, days: Calendar, *, seed: int = 1,
-          replications: int = 1, traced: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+          replications: int = 1, traced: bool = False, network: Network | None = None, losses: Losses | None = None,
+          wide: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
     """What the compiled sweep says."""
     units = np.full((len(lines.key), len(UNIT_COLUMNS), replications), -1, np.int64)
     totals = np.zeros((days.days, len(DAY_COLUMNS)), np.int64)
     trace = np.zeros((len(TRACE_COLUMNS), days.days, replications) if traced else (0, 0, 0), np.int64)
-    sweep(lines, orders, demand, way, days, seed, units, totals, trace)
+    sweep(lines, network or alone(len(lines.key)), orders, demand, way, losses or unharmed(), days, seed, units, totals,
+          trace, wide=wide)  # fmt: skip
     return units, totals, trace
 
 
@@ -222,10 +234,10 @@ def test_factors_scale_demand_in_the_mean_and_one_is_the_identity() -> None:
 
 
 @st.composite
-def instances(draw: st.DrawFn) -> tuple[Lines, OpenLines, Demand, Transit, Calendar, int, int]:
+def instances(draw: st.DrawFn) -> tuple[Instance, int]:
     """Small networks with everything in them, by a seeded generator so that examples stay small."""
     g = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    rows, days = draw(st.integers(1, 4)), draw(st.integers(1, 30))
+    rows, days = draw(st.integers(1, 6)), draw(st.integers(1, 30))
     replications = draw(st.sampled_from((1, 2, 5)))
     warmup = draw(st.sampled_from((0, 0, 1, days // 2, days)))
     tables = demand_tables(g.choice([0, 1, 2], 5), g.choice([0.0, 0.3, 2.0, 9.0, 900.0], 5),
@@ -234,19 +246,37 @@ def instances(draw: st.DrawFn) -> tuple[Lines, OpenLines, Demand, Transit, Calen
     factors = ints(g.integers(0, 3 * ONE, (2, days, 1 if shared else replications)))
     levels = np.vstack([np.full((1, 512), ONE, np.int64), level_factors(np.array([0.4, 2.0]), ONE)])
     demand = Demand(*tables, np.ascontiguousarray(levels), factors)
+    network = _random_network(g, rows, draw(st.booleans()))
     counts = g.integers(0, 4, rows)
-    lines = _random_lines(g, rows, days, counts)
+    lines = _random_lines(g, rows, days, counts, network)
     orders = OpenLines(ints(g.integers(0, 30, counts.sum())),
                        g.integers(-5, 10, (counts.sum(), replications)).astype(np.int32),
                        g.integers(0, 40, (counts.sum(), replications)).astype(np.int32))  # fmt: skip
-    leaves = g.integers(0, 6, (2, days, replications)).astype(np.int32)
-    shut = g.integers(0, 2, (draw(st.sampled_from((0, 2))), days, replications)).astype(np.int32)
-    way = Transit(leaves, (leaves + g.integers(1, 9, leaves.shape)).astype(np.int32), shut)
+    shape = (2, days, replications)
+    leaves = (g.integers(0, 6, shape) * g.integers(0, 2, shape)).astype(np.int32)
+    flags = [g.integers(0, 2, (draw(st.sampled_from((0, 2))), days, replications)).astype(np.int32) for _ in range(3)]
+    way = Transit(leaves, (leaves + g.integers(1, 9, leaves.shape)).astype(np.int32), *flags)
+    losses = Losses(*(ints(g.integers(0, ONE + 1, shape) * g.integers(0, 2, shape)) for _ in range(2)))
     when = Calendar(int(g.integers(19_000, 21_000)), days, warmup, 64, ints(g.integers(0, 2, days)))
-    return lines, orders, demand, way, when, int(g.integers(0, 2**40)), replications
+    return Instance(lines, network, orders, demand, way, losses, when, int(g.integers(0, 2**40))), replications
 
 
-def _random_lines(g: np.random.Generator, rows: int, days: int, counts: np.ndarray) -> Lines:
+def _random_network(g: np.random.Generator, rows: int, linked: bool) -> Network:
+    """Rows in a random order, cut into groups; in each every place is supplied by a later one or without limit."""
+    first = [0, *sorted(set(g.integers(1, rows + 1, 2).tolist()) - {rows}), rows]
+    parent, allocation = np.full(rows, -1), np.full(rows, -1)
+    for start, end in pairwise(first):
+        for entry in range(start, end - 1 if linked else start):
+            parent[entry] = g.integers(entry + 1 - start, end - start) if g.random() < 0.8 else -1
+            if parent[entry] >= 0:
+                allocation[start + parent[entry]] = g.choice((PROPORTIONAL, PRIORITY, FIRST_COME))
+    return Network(ints(first), ints(g.permutation(rows)), ints(parent), ints(allocation))
+
+
+def _random_lines(g: np.random.Generator, rows: int, days: int, counts: np.ndarray, network: Network) -> Lines:
+    route = g.integers(-1, 2, rows)
+    supplied = network.member[network.parent >= 0]
+    route[supplied] = np.maximum(route[supplied], 0)
     s = g.integers(-5, 30, (rows, 2, 1))
     policy = np.concatenate([s, s + g.integers(-3, 40, s.shape), g.choice([0, 0, 1, 7], s.shape)], axis=2)
     return Lines(
@@ -254,16 +284,23 @@ def _random_lines(g: np.random.Generator, rows: int, days: int, counts: np.ndarr
         ints(g.choice([0, 0, 12], rows)), ints(policy), ints(g.integers(-1, days + 2, rows)),
         ints(g.choice([1, 1, 2, 7], rows)), ints(g.choice([0, 0, 11], rows)), ints(g.choice([1, 1, 6], rows)),
         ints(g.integers(0, 2, rows)), ints(g.integers(0, 5, (rows, 2, 7))), ints(g.integers(0, 3, (rows, 2))),
-        ints(g.integers(-1, 2, rows)), ints(g.integers(-1, 2, rows)), ints(np.concatenate([[0], np.cumsum(counts)])),
+        ints(g.integers(-1, 2, rows)), ints(route), ints(np.concatenate([[0], np.cumsum(counts)])),
+        ints(g.choice([-1, -1, 0, 1], rows)),
     )  # fmt: skip
 
 
+def swept_instance(one: Instance, replications: int, **options: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What the sweep says of a random instance."""
+    return swept(one.lines, one.opened, one.demand, one.transit, one.calendar, seed=one.seed, network=one.network,
+                 losses=one.losses, replications=replications, **options)  # fmt: skip
+
+
 @settings(max_examples=EXAMPLES)
-@given(instances())
-def test_the_sweep_agrees_exactly_with_the_plain_reference(instance: Any) -> None:
-    lines, orders, demand, way, when, seed, replications = instance
-    units, days, _ = swept(lines, orders, demand, way, when, seed=seed, replications=replications)
-    plain_units, plain_days = live(lines, orders, demand, way, when, seed, replications)
+@given(instances(), st.booleans())
+def test_the_sweep_agrees_exactly_with_the_plain_reference(made: tuple[Instance, int], wide: bool) -> None:
+    instance, replications = made
+    units, days, _ = swept_instance(instance, replications, wide=wide)
+    plain_units, plain_days = live(instance, replications)
     for at, name in enumerate(UNIT_COLUMNS):
         assert units[:, at].tolist() == plain_units[:, at].tolist(), name
     assert days.tolist() == plain_days.tolist()
@@ -271,25 +308,33 @@ def test_the_sweep_agrees_exactly_with_the_plain_reference(instance: Any) -> Non
 
 @settings(max_examples=EXAMPLES)
 @given(instances())
-def test_goods_are_conserved(instance: Any) -> None:
-    lines, orders, demand, way, when, seed, replications = instance
-    when = when._replace(warmup=0)
-    units, days, trace = swept(lines, orders, demand, way, when, seed=seed, replications=replications, traced=True)
+def test_goods_are_conserved(made: tuple[Instance, int]) -> None:
+    instance, replications = made
+    instance = replace(instance, calendar=instance.calendar._replace(warmup=0))
+    lines, orders = instance.lines, instance.opened
+    units, days, trace = swept_instance(instance, replications, traced=True)
     of = {name: units[:, at] for name, at in COLUMN.items()}
     caught_up = lines.backlog[:, None] + of["demand"] - of["served"] - of["lost"] - of["backlog_end"]
-    assert (lines.on_hand[:, None] + of["received"] == of["served"] + caught_up + of["on_hand_end"]).all()
     opening = np.add.reduceat(np.append(orders.quantity, 0), lines.first_open[:-1]) * (np.diff(lines.first_open) > 0)
-    assert (opening[:, None] + of["ordered"] == of["received"] + of["on_order_end"]).all()
+    came = opening[:, None] + of["ordered"] - of["on_order_end"]  # received or destroyed on arrival
+    gone = of["served"] + caught_up + of["shipped"] + of["destroyed"]
+    assert (lines.on_hand[:, None] + came == gone + of["on_hand_end"]).all()
+    assert (of["received"] <= came).all()
+    assert (of["requested"] == of["shipped"] + of["owed_end"]).all()
+    assert (of["shipped_at_once"] <= of["shipped"]).all()
+    if not len(instance.transit.direct):
+        network = instance.network
+        for start, end in zip(network.first[:-1], network.first[1:], strict=True):
+            supplied = network.parent[start:end] >= 0
+            ordered = of["ordered"][network.member[start:end][supplied]].sum(axis=0)
+            assert (ordered == of["requested"][network.member[start:end]].sum(axis=0)).all()
     assert (units >= 0).all()
     assert ((of["served"] + of["lost"] == of["demand"]) | (lines.lost == 0)[:, None]).all()
     for name in ("demand", "served", "lost", "received"):
         assert of[name].sum() == days[:, DAY_COLUMNS.index(name)].sum()
-    on_hand, backlog, received, wanted, ordered = trace
-    before = np.concatenate([np.full((1, replications), lines.on_hand[-1]), on_hand[:-1]])
-    owed = np.concatenate([np.full((1, replications), lines.backlog[-1]), backlog[:-1]])
-    if not lines.lost[-1]:
-        assert (before - owed + received - wanted == on_hand - backlog).all()
-    assert ordered.sum() == of["ordered"][-1].sum()
+    assert of["on_hand_days"].sum() == days[:, DAY_COLUMNS.index("on_hand")].sum()
+    assert trace[TRACE_COLUMNS.index("ordered")].sum() == of["ordered"][-1].sum()
+    assert trace[TRACE_COLUMNS.index("on_hand")].sum() == of["on_hand_days"][-1].sum()
 
 
 def test_more_replications_than_lanes_agree_with_the_reference() -> None:
@@ -300,7 +345,8 @@ def test_more_replications_than_lanes_agree_with_the_reference() -> None:
     orders = opened((8, -1, 2), replications=replications)
     way, when = transit(days, 2, replications), calendar(days, changed=np.arange(days) % 2)
     units, totals, _ = swept(lines, orders, demand, way, when, seed=3, replications=replications)
-    plain_units, plain_totals = live(lines, orders, demand, way, when, 3, replications)
+    instance = Instance(lines, alone(1), orders, demand, way, unharmed(), when, 3)
+    plain_units, plain_totals = live(instance, replications)
     assert units.tolist() == plain_units.tolist()
     assert totals.tolist() == plain_totals.tolist()
     fewer, _, _ = swept(lines, opened((8, -1, 2)), demand, transit(days, 2), when, seed=3)
@@ -310,7 +356,7 @@ def test_more_replications_than_lanes_agree_with_the_reference() -> None:
 def test_a_row_lives_the_same_life_alone_and_among_others() -> None:
     demand = Demand(*demand_tables(ints([0]), np.array([3.0]), np.array([5.0])), np.full((1, 512), ONE, np.int64),
                     np.zeros((0, 1, 1), np.int64))  # fmt: skip
-    pair = Lines(*(np.concatenate([part, part]) for part in one_line()[:-1]), ints([0, 0, 0]))
+    pair = Lines(*(np.concatenate([part, part]) for part in one_line()))._replace(first_open=ints([0, 0, 0]))
     pair.key[:] = (7, 8)
     both, totals, _ = swept(pair, opened(), demand, transit(20), calendar(20))
     apart = [swept(one_line(key=np.array([key], np.uint64)), opened(), demand, transit(20), calendar(20))

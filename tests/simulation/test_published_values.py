@@ -17,7 +17,9 @@ from stocktwin.kernels.network import (
     Lines,
     OpenLines,
     Transit,
+    alone,
     sweep,
+    unharmed,
 )
 from stocktwin.kernels.recursion import best_policy, long_run_cost, poisson
 
@@ -38,17 +40,18 @@ def simulated(mean: float, s: int, S: int, costs: tuple[float, float, float], da
     zero = np.zeros(1, np.int64)
     lines = Lines(
         np.array([mean], np.uint64), zero, zero, np.array([[[s, S, 0]] * 2]), -one, one, zero, one, zero,
-        np.zeros((1, 2, 7), np.int64), np.zeros((1, 2), np.int64), -one, zero, np.zeros(2, np.int64))  # fmt: skip
+        np.zeros((1, 2, 7), np.int64), np.zeros((1, 2), np.int64), -one, zero, np.zeros(2, np.int64), -one)  # fmt: skip
     tables = demand_tables(zero, np.array([float(mean)]), np.array([float(mean)]))
     demand = Demand(*tables, np.full((1, 512), 65536, np.int64), np.zeros((0, 1, 1), np.int64))
     span = WARMUP + days
     shape = (1, span, replications)
-    transit = Transit(np.zeros(shape, np.int32), np.full(shape, lead, np.int32), np.zeros((0, 1, 1), np.int32))
+    transit = Transit(np.zeros(shape, np.int32), np.full(shape, lead, np.int32), *[np.zeros((0, 1, 1), np.int32)] * 3)
     nothing = OpenLines(np.zeros(0, np.int64), *(np.zeros((0, replications), np.int32) for _ in range(2)))
     units = np.zeros((1, len(UNIT_COLUMNS), replications), np.int64)
     calendar = Calendar(20_000, span, WARMUP, 16, np.zeros(span, np.int64))
     totals = np.zeros((span, len(DAY_COLUMNS)), np.int64)
-    sweep(lines, nothing, demand, transit, calendar, seed, units, totals, np.zeros((0, 0, 0), np.int64))
+    sweep(lines, alone(1), nothing, demand, transit, unharmed(), calendar, seed, units, totals,
+          np.zeros((0, 0, 0), np.int64), wide=False)  # fmt: skip
     counted = (units[0, COLUMN[name]] for name in ("on_hand_days", "backlog_days", "orders"))
     cost = sum(rate * days_ for rate, days_ in zip(costs, counted, strict=True)) / days
     return float(cost.mean()), float(cost.std(ddof=1) / math.sqrt(replications))

@@ -1,8 +1,10 @@
-"""The item-by-item sweep: every (item-location, replication) lives its days on its own, from one unlimited supplier.
+"""The sweep: item by item, every replication lives its days in a network of item-locations that supply each other.
 
-What couples item-locations (lead times of a lane, closed suppliers and ports, shocks) is drawn beforehand into arrays
-that all of them read, so the sweep itself is independent per item-location and the result is the same for any shards.
-State and outputs are integers; money is reduced outside. Day t is period t of the simulation; r is a replication.
+A *group* is what one item needs to live: item-locations whose source is another one of the group, or unlimited. Groups
+share nothing but what was drawn beforehand into arrays that all of them read (lead times of a lane, closed suppliers
+and ports, shocks), so the result is the same for any shards. An item-location with an unlimited source is a group of
+its own. State and outputs are integers; money is reduced outside. Day t is period t of the simulation; r is a
+replication. The steps of a day stand in `steps.py`, what a source ships to its own places in `dispatch.py`.
 """
 
 from __future__ import annotations
@@ -11,35 +13,60 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from stocktwin.kernels.inverse import inverse
+from stocktwin.kernels.dispatch import serve_places
 from stocktwin.kernels.jit import (
     Int32Cube,
     Int32Matrix,
+    Int32Vector,
     Int64Cube,
     Int64Matrix,
     Int64Vector,
     UInt16Vector,
     UInt32Vector,
     UInt64Vector,
+    borrow,
     kernel,
 )
-from stocktwin.kernels.period import counts_in_transit, scale_demand, served
-from stocktwin.kernels.policies import is_review, order_quantity
-from stocktwin.kernels.streams import DEMAND, LEVEL, draw, high32, low16, stream_key
+from stocktwin.kernels.period import counts_in_transit
+from stocktwin.kernels.policies import is_review
+from stocktwin.kernels.state import (
+    BACKLOG,
+    COUNTED,
+    FIELDS,
+    IN_TRANSIT,
+    LANES,
+    LEVEL,
+    LOWEST,
+    NEVER,
+    ON_HAND,
+    ON_ORDER,
+    SCRATCH,
+    SIZE,
+    UNIT_COLUMNS,
+)
+from stocktwin.kernels.steps import (
+    draw_demand,
+    live,
+    lose_arrivals,
+    lose_stock,
+    note,
+    place_orders,
+    reopen,
+    shut_doors,
+)
+from stocktwin.kernels.streams import DEMAND, draw, high32, stream_key
+from stocktwin.kernels.streams import LEVEL as LEVEL_STREAM
 
-UNIT_COLUMNS: Final = (
-    "demand", "served", "lost", "backlog_days", "on_hand_days", "in_transit_days", "orders", "ordered", "received",
-    "cycles", "cycles_short", "ready_days", "on_hand_end", "backlog_end", "on_order_end", "lowest",
-)  # fmt: skip
-"""What is counted per item-location and replication, over the days from warm-up on; `*_days` are sums over counts,
-`*_end` the state after the last day, `lowest` the least on hand at a count."""
 COLUMN: Final = {name: at for at, name in enumerate(UNIT_COLUMNS)}
 DAY_COLUMNS: Final = ("demand", "served", "lost", "on_hand", "backlog", "received")
 """What is added up for every day over item-locations and replications."""
-LANES: Final = 256
-"""Replications that are lived side by side."""
-NEVER: Final = 9223372036854775807
 TRACE_COLUMNS: Final = ("on_hand", "backlog", "received", "demand", "ordered")
+PROPORTIONAL: Final = 0
+PRIORITY: Final = 1
+FIRST_COME: Final = 2
+NARROW: Final = 2**31 - 1
+"""Figures that stay below this can be kept in 32 bits."""
+__all__ = ["LANES", "NEVER", "UNIT_COLUMNS"]
 
 
 class Lines(NamedTuple):
@@ -57,7 +84,7 @@ class Lines(NamedTuple):
     moq: Int64Vector
     multiple: Int64Vector
     lost: Int64Vector
-    """1 where demand that cannot be served is lost, 0 where it is backlogged."""
+    """1 where demand that cannot be served is lost, 0 where it is backlogged. What own places ask for always waits."""
     table: Int64Cube
     """[row, 2, 7]: demand table per weekday (Monday = 0), outside and inside the days of changed variability."""
     level: Int64Matrix
@@ -68,6 +95,22 @@ class Lines(NamedTuple):
     """Route orders take, −1 where nothing can be ordered."""
     first_open: Int64Vector
     """Row r's open order lines are first_open[r] … first_open[r + 1] − 1 of `OpenLines`."""
+    loss: Int64Vector
+    """Row of `Losses`, −1 where nothing is destroyed."""
+
+
+class Network(NamedTuple):
+    """Who supplies whom. Entries first[g] … first[g + 1] − 1 are group g, every place before its source."""
+
+    first: Int64Vector
+    member: Int64Vector
+    """Row of `Lines`."""
+    parent: Int64Vector
+    """Position of its source in the group, −1 where the source is unlimited."""
+    allocation: Int64Vector
+    """How it shares out what it has among its own places when they ask for more: `PROPORTIONAL` to what each is owed,
+    `PRIORITY` (in the order of the group) or `FIRST_COME` (oldest order day first, then in the order of the group); −1
+    where it supplies none."""
 
 
 class OpenLines(NamedTuple):
@@ -105,261 +148,170 @@ class Calendar(NamedTuple):
 
 
 class Transit(NamedTuple):
-    """[route, day of ordering, replication]: days until the order leaves its source, and until it arrives (≥ 1)."""
+    """[route, day, replication]; the last three have no routes at all where none ever differs."""
 
     leaves: Int32Cube
+    """Days until an order of that day leaves its source. A source of our own ships on days with 0 only."""
     arrives: Int32Cube
+    """Days until it arrives (≥ 1): from the day of ordering, or of shipping where the source is our own."""
     shut: Int32Cube
-    """[route or nothing, day, replication]: 1 while the destination is closed, which neither receives nor serves."""
+    """1 while the destination is closed, which neither receives nor serves."""
+    quiet: Int32Cube
+    """1 on days on which nothing is ordered."""
+    direct: Int32Cube
+    """1 on days on which a place whose source is our own orders from an unlimited one instead."""
 
 
-class Block(NamedTuple):
-    """What a block of replications carries through the days: one array each, so that the loops over them vectorise."""
+class Losses(NamedTuple):
+    """[k, day, replication] share that is destroyed, in 16-bit fixed point: of the stock at the start of the day, of
+    what arrives on it."""
 
-    keys: UInt64Vector
-    level: Int64Vector
-    uniform: Int64Vector
-    rounding: Int64Vector
-    demand: Int64Vector
-    on_hand: Int64Vector
-    backlog: Int64Vector
-    on_order: Int64Vector
-    short: Int64Vector
-    chosen: Int64Vector
-    asked: Int64Vector
-    supplied: Int64Vector
-    missed: Int64Vector
-    kept: Int64Vector
-    """On hand behind closed doors; `floor` is the least on hand at the counts before."""
-    floor: Int64Vector
-    backlog_days: Int64Vector
-    on_hand_days: Int64Vector
-    in_transit: Int64Vector
-    orders: Int64Vector
-    ordered: Int64Vector
-    received: Int64Vector
-    cycles: Int64Vector
-    cycles_short: Int64Vector
-    ready: Int64Vector
-    lowest: Int64Vector
+    stock: Int64Cube
+    arrivals: Int64Cube
 
 
-@kernel(inline=True)
-def _new_block():  # type: ignore[no-untyped-def]
-    n = LANES
-    return Block(
-        np.zeros(n, np.uint64), np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64),
-        np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64),
-        np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64),
-        np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64),
-        np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64),
-        np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64),
-        np.zeros(n, np.int64),
-    )  # fmt: skip
+def alone(rows: int) -> Network:
+    """Every row a group of its own, with an unlimited source."""
+    none = np.full(rows, -1, np.int64)
+    return Network(np.arange(rows + 1, dtype=np.int64), np.arange(rows, dtype=np.int64), none, none)
+
+
+def unharmed() -> Losses:
+    """Nothing is destroyed."""
+    return Losses(np.zeros((0, 1, 1), np.int64), np.zeros((0, 1, 1), np.int64))
+
+
+def sweep(lines: Lines, network: Network, opened: OpenLines, demand: Demand, transit: Transit, losses: Losses,
+          calendar: Calendar, seed: int, units: Int64Cube, days: Int64Matrix, trace: Int64Cube,
+          *, wide: bool = True) -> None:  # fmt: skip
+    """Lives every group of `lines` in every replication.
+
+    units[row, UNIT_COLUMNS, r] is written, days[day, DAY_COLUMNS] added to; trace[TRACE_COLUMNS, day, r] of the last
+    row is written unless it is empty. Not `wide`: in 32 bits, twice as fast, where no figure can exceed `NARROW`.
+    """
+    most = int(np.diff(network.first).max(initial=1))
+    queued = most * calendar.days if (network.allocation == FIRST_COME).any() else 0
+    cells = most * FIELDS + most * calendar.slots + SCRATCH + queued
+    words = np.zeros((most + 2) * LANES + 1, np.uint64)
+    listed = np.zeros((2, most * LANES + 1), np.int64)
+    common = (lines, network, opened, demand, transit, losses, calendar, seed, units, days, trace, words, listed)
+    if wide:
+        _sweep_wide(*common, np.zeros(cells * LANES, np.int64))
+    else:
+        _sweep_narrow(*common, np.zeros(cells * LANES, np.int32))
 
 
 @kernel()
-def sweep(lines: Lines, opened: OpenLines, demand: Demand, transit: Transit, calendar: Calendar, seed: int,
-          units: Int64Cube, days: Int64Matrix, trace: Int64Cube) -> None:  # fmt: skip
-    """Lives every row of `lines` in every replication.
+def _sweep_wide(lines: Lines, network: Network, opened: OpenLines, demand: Demand, transit: Transit, losses: Losses,
+                calendar: Calendar, seed: int, units: Int64Cube, days: Int64Matrix, trace: Int64Cube,
+                words: UInt64Vector, listed: Int64Matrix, memory: Int64Vector) -> None:  # fmt: skip
+    """With a state of 64 bits."""
+    _sweep(borrow(lines), borrow(network), borrow(opened), borrow(demand), borrow(transit), borrow(losses),
+           borrow(calendar), seed, borrow(units), borrow(days), borrow(trace), borrow(words), borrow(listed),
+           borrow(memory))  # fmt: skip
 
-    units[row, UNIT_COLUMNS, r] is written, days[day, DAY_COLUMNS] added to; trace[TRACE_COLUMNS, day, r] of the last
-    row is written unless it is empty.
-    """
-    replications = units.shape[2]
-    due = np.zeros((calendar.slots, LANES), np.int64)
-    block = _new_block()
-    for row in range(units.shape[0]):
+
+@kernel()
+def _sweep_narrow(lines: Lines, network: Network, opened: OpenLines, demand: Demand, transit: Transit, losses: Losses,
+                  calendar: Calendar, seed: int, units: Int64Cube, days: Int64Matrix, trace: Int64Cube,
+                  words: UInt64Vector, listed: Int64Matrix, memory: Int32Vector) -> None:  # fmt: skip
+    """With a state of 32 bits."""
+    _sweep(borrow(lines), borrow(network), borrow(opened), borrow(demand), borrow(transit), borrow(losses),
+           borrow(calendar), seed, borrow(units), borrow(days), borrow(trace), borrow(words), borrow(listed),
+           borrow(memory))  # fmt: skip
+
+
+@kernel(inline=True)
+def _sweep(lines, network, opened, demand, transit, losses, calendar, seed, units, days, trace, words, listed, memory):  # type: ignore[no-untyped-def]
+    most = (words.shape[0] - 1) // LANES - 2
+    keys, uniform, chosen = words[: most * LANES], words[most * LANES : (most + 1) * LANES], words[(most + 1) * LANES :]
+    first_due, first_queue = (SCRATCH + most * FIELDS) * LANES, (SCRATCH + most * (FIELDS + calendar.slots)) * LANES
+    scratch, state = memory[: SCRATCH * LANES], memory[SCRATCH * LANES : first_due]
+    due, queue = memory[first_due:first_queue], memory[first_queue:]
+    replications, last = units.shape[2], units.shape[0] - 1
+    for g in range(network.first.shape[0] - 1):
+        first = network.first[g]
+        size = network.first[g + 1] - first
         for r in range(0, replications, LANES):
             n = min(LANES, replications - r)
-            _begin(block, due, n, row, r, lines, opened, calendar, seed)
-            s, S, Q = lines.policy[row, 0, 0], lines.policy[row, 0, 1], lines.policy[row, 0, 2]
+            state[: size * SIZE] = 0
+            due[: size * calendar.slots * LANES] = 0
+            queue[:] = 0
+            for k in range(size):
+                _begin(state, due, keys, k, n, network.member[first + k], r, lines, opened, calendar, seed)
             for t in range(calendar.days):
-                if t == lines.change_day[row]:
-                    s, S, Q = lines.policy[row, 1, 0], lines.policy[row, 1, 1], lines.policy[row, 1, 2]
-                _draw_demand(block, n, row, r, t, lines, demand, calendar)
-                shut = transit.shut.shape[0] > 0 and lines.route[row] >= 0
-                if shut:
-                    _shut(block, due, n, r, t, lines.route[row], transit.shut, calendar)
-                _live(block, due, n, t, lines.lost[row], calendar, days)
-                if shut:
-                    _reopen(block, n, t, calendar, days)
-                if trace.shape[0] > 0:
-                    _note(block, due, n, r, t, calendar, trace)
-                for at in range(n):
-                    due[t & (calendar.slots - 1), at] = 0
-                if lines.route[row] >= 0 and is_review(calendar.first_day + t, lines.review_days[row]):
-                    _order(block, due, n, row, r, t, s, S, Q, lines, transit, calendar, trace)
-            _finish(block, n, r, units[row])
+                listed[0, 0] = 0
+                for k in range(size):
+                    row = network.member[first + k]
+                    traced = trace.shape[0] > 0 and row == last
+                    _day(state, due, queue, scratch, keys, uniform, chosen, listed, n, k, row, r, t, first, lines,
+                         network, demand, transit, losses, calendar, days, trace, traced)  # fmt: skip
+            for k in range(size):
+                _finish(state, k, n, r, calendar, units[network.member[first + k]])
 
 
 @kernel(inline=True)
-def _begin(block, due, n, row, r, lines, opened, calendar, seed):  # type: ignore[no-untyped-def]
-    """Sets the block to the state of day 0 in replications r … r + n − 1."""
-    for at in range(n):
-        block.keys[at] = stream_key(np.uint64(seed), lines.key[row], r + at, DEMAND)
-        luck = draw(stream_key(np.uint64(seed), lines.key[row], r + at, LEVEL), 0)
-        block.level[at] = high32(luck) >> 23
-        block.on_hand[at], block.backlog[at], block.on_order[at] = lines.on_hand[row], lines.backlog[row], 0
-        block.short[at], block.lowest[at] = 0, NEVER
-    for sums in (
-        block.asked, block.supplied, block.missed, block.backlog_days, block.on_hand_days, block.in_transit,
-        block.orders, block.ordered, block.received, block.cycles, block.cycles_short, block.ready,
-    ):  # fmt: skip
-        sums[:] = 0
-    due[:] = 0
-    for k in range(lines.first_open[row], lines.first_open[row + 1]):
-        for at in range(n):
-            arrives = opened.arrives[k, r + at]
-            block.on_order[at] += opened.quantity[k]
+def _begin(state, due, keys, k, n, row, r, lines, opened, calendar, seed):  # type: ignore[no-untyped-def]
+    """Sets one place to the state of day 0 in replications r … r + n − 1."""
+    of = state.dtype.type
+    b = np.uint64(k * SIZE)
+    for u in range(np.uint64(n)):
+        keys[np.uint64(k * LANES) + u] = stream_key(np.uint64(seed), lines.key[row], r + np.int64(u), DEMAND)
+        luck = draw(stream_key(np.uint64(seed), lines.key[row], r + np.int64(u), LEVEL_STREAM), 0)
+        state[b + LEVEL + u] = of(high32(luck) >> 23)
+        state[b + ON_HAND + u], state[b + BACKLOG + u] = of(lines.on_hand[row]), of(lines.backlog[row])
+    for line in range(lines.first_open[row], lines.first_open[row + 1]):
+        quantity = opened.quantity[line]
+        for u in range(np.uint64(n)):
+            arrives = np.int64(opened.arrives[line, r + u])
+            state[b + ON_ORDER + u] += of(quantity)
             if arrives < calendar.days:
-                due[arrives & (calendar.slots - 1), at] += opened.quantity[k]
-            counts = counts_in_transit(opened.leaves[k, r + at], arrives, calendar.warmup, calendar.days)
-            block.in_transit[at] += opened.quantity[k] * counts
+                due[(k * calendar.slots + (arrives & (calendar.slots - 1))) * LANES + np.int64(u)] += of(quantity)
+            leaves = np.int64(opened.leaves[line, r + u])
+            counts = counts_in_transit(leaves, arrives, calendar.warmup, calendar.days)  # type: ignore[arg-type]
+            state[b + IN_TRANSIT + u] += of(quantity * counts)
 
 
 @kernel(inline=True)
-def _draw_demand(block, n, row, r, t, lines, demand, calendar):  # type: ignore[no-untyped-def]
-    """Today's demand: hash, look up (the only step that does not vectorise), scale."""
-    keys, uniform, rounding, out = block.keys, block.uniform, block.rounding, block.demand
-    inside = calendar.changed[t]
-    table = lines.table[row, inside, (calendar.first_day + t + 3) % 7]
-    header, limits, guide = demand.header, demand.limits, demand.guide
-    for at in range(n):
-        bits = draw(keys[at], t)
-        uniform[at], rounding[at] = high32(bits), low16(bits)
-    inverse(uniform, n, table, header, limits, guide, out)
-    level, factor = lines.level[row, inside], lines.factor[row]
-    if level > 0 or factor >= 0:
-        shared = demand.factors.shape[2] == 1
-        for at in range(n):
-            scale = demand.levels[level, block.level[at]]
-            if factor >= 0:
-                scale = (scale * demand.factors[factor, t, 0 if shared else r + at]) >> 16
-            out[at] = scale_demand(out[at], scale, rounding[at])
+def _day(  # type: ignore[no-untyped-def]
+    state, due, queue, scratch, keys, uniform, chosen, listed, n, k, row, r, t, first, lines, network, demand, transit,
+    losses, calendar, days, trace, traced,
+):  # fmt: skip
+    """One day of one place: receive, serve, count; its own places are served between; review and order."""
+    mask, route = calendar.slots - 1, lines.route[row]
+    draw_demand(state, scratch, keys, uniform, k, n, row, r, t, lines, demand, calendar)
+    if lines.loss[row] >= 0:
+        lose_stock(state, k, n, r, t, lines.loss[row], losses, calendar)
+    shut = transit.shut.shape[0] > 0 and route >= 0
+    if shut:
+        shut_doors(state, due, scratch, k, n, r, t, route, transit.shut, calendar)
+    if lines.loss[row] >= 0:
+        lose_arrivals(state, due, k, n, r, t, lines.loss[row], losses, calendar)
+    live(state, due, scratch, k, n, t, lines.lost[row], calendar, days)
+    if network.allocation[first + k] >= 0:
+        serve_places(state, due, queue, scratch, listed, k, n, r, t, first, lines, network, transit, calendar, days)
+    if shut:
+        reopen(state, scratch, k, n, t, calendar, days)
+    if traced:
+        note(state, due, scratch, k, n, r, t, calendar, trace)
+    for u in range(np.uint64(n)):
+        due[np.uint64((k * calendar.slots + (t & mask)) * LANES) + u] = 0
+    if route >= 0 and is_review(calendar.first_day + t, lines.review_days[row]):
+        place_orders(state, due, queue, scratch, chosen, listed, k, n, row, r, t, network.parent[first + k], lines,
+                     transit, calendar, trace, traced)  # fmt: skip
 
 
 @kernel(inline=True)
-def _shut(block, due, n, r, t, route, shut, calendar):  # type: ignore[no-untyped-def]
-    """Closed: what arrives waits until tomorrow, what is on hand is out of reach today."""
-    today, tomorrow = due[t & (calendar.slots - 1)], due[(t + 1) & (calendar.slots - 1)]
-    counted = np.int64(t >= calendar.warmup)
-    for at in range(n):
-        closed = np.int64(shut[route, t, r + at])
-        waits = today[at] * closed
-        tomorrow[at] += waits
-        today[at] -= waits
-        block.in_transit[at] += waits * counted
-        block.kept[at], block.floor[at] = block.on_hand[at] * closed, block.lowest[at]
-        block.on_hand[at] -= block.kept[at]
-
-
-@kernel(inline=True)
-def _reopen(block, n, t, calendar, days):  # type: ignore[no-untyped-def]
-    """Puts back what was out of reach, and counts it: it was on hand."""
-    counted = np.int64(t >= calendar.warmup)
-    stock = np.int64(0)
-    for at in range(n):
-        kept = block.kept[at]
-        block.on_hand_days[at] += kept * counted
-        block.ready[at] += np.int64(kept > 0) * counted
-        block.on_hand[at] += kept
-        if kept > 0 and counted:
-            block.lowest[at] = min(block.floor[at], block.on_hand[at])
-        stock += kept
-    days[t, 3] += stock
-
-
-@kernel(inline=True)
-def _live(block, due, n, t, lost, calendar, days):  # type: ignore[no-untyped-def]
-    """Receive, serve backlog, serve demand, count. One pass without branches over the replications."""
-    counted = np.int64(t >= calendar.warmup)
-    kept = 1 - lost
-    today = due[t & (calendar.slots - 1)]
-    asked = supplied = missed = stock = owed = got = 0
-    for at in range(n):
-        arrived, wanted = today[at], block.demand[at]
-        on_hand = block.on_hand[at] + arrived
-        caught_up = served(block.backlog[at], on_hand)
-        given = served(wanted, on_hand - caught_up)
-        unserved = wanted - given
-        on_hand -= caught_up + given
-        backlog = block.backlog[at] - caught_up + unserved * kept
-        block.on_hand[at], block.backlog[at] = on_hand, backlog
-        block.on_order[at] -= arrived
-        ends = np.int64(arrived > 0)
-        block.cycles[at] += ends * counted
-        block.cycles_short[at] += ends * block.short[at] * counted
-        block.short[at] = (block.short[at] * (1 - ends)) | np.int64(unserved > 0) | np.int64(backlog > 0)
-        block.asked[at] += wanted * counted
-        block.supplied[at] += given * counted
-        block.missed[at] += unserved * lost * counted
-        block.backlog_days[at] += backlog * counted
-        block.on_hand_days[at] += on_hand * counted
-        block.received[at] += arrived * counted
-        block.ready[at] += np.int64(on_hand > 0) * counted
-        block.lowest[at] = min(block.lowest[at], on_hand)
-        asked += wanted
-        supplied += given
-        missed += unserved * lost
-        stock += on_hand
-        owed += backlog
-        got += arrived
-    if t < calendar.warmup:
-        block.lowest[:n] = NEVER
-    add_day(days, t, asked, supplied, missed, stock, owed, got)
-
-
-@kernel(inline=True)
-def add_day(days, t, asked, supplied, missed, stock, owed, got):  # type: ignore[no-untyped-def]
-    """Adds a day's totals, in the order of `DAY_COLUMNS`."""
-    days[t, 0] += asked
-    days[t, 1] += supplied
-    days[t, 2] += missed
-    days[t, 3] += stock
-    days[t, 4] += owed
-    days[t, 5] += got
-
-
-@kernel(inline=True)
-def _order(block, due, n, row, r, t, s, S, Q, lines, transit, calendar, trace):  # type: ignore[no-untyped-def]
-    """Reviews every replication and places the orders; those due to order are gathered first, without a branch."""
-    chosen, route, counted = block.chosen, lines.route[row], np.int64(t >= calendar.warmup)
-    waiting = np.int64(0)
-    for at in range(n):
-        chosen[waiting] = at
-        waiting += np.int64(block.on_hand[at] + block.on_order[at] - block.backlog[at] <= s)
-    for k in range(waiting):
-        at = chosen[k]
-        position = block.on_hand[at] + block.on_order[at] - block.backlog[at]
-        quantity = order_quantity(position, s, S, Q, lines.moq[row], lines.multiple[row])
-        if quantity > 0:
-            leaves = t + np.int64(transit.leaves[route, t, r + at])
-            arrives = t + np.int64(transit.arrives[route, t, r + at])
-            due[arrives & (calendar.slots - 1), at] += quantity
-            block.on_order[at] += quantity
-            block.in_transit[at] += quantity * counts_in_transit(leaves, arrives, calendar.warmup, calendar.days)
-            block.orders[at] += counted
-            block.ordered[at] += quantity * counted
-            if trace.shape[0] > 0:
-                trace[4, t, r + at] = quantity
-
-
-@kernel(inline=True)
-def _note(block, due, n, r, t, calendar, trace):  # type: ignore[no-untyped-def]
-    """Writes down one day of every replication."""
-    for at in range(n):
-        trace[0, t, r + at], trace[1, t, r + at] = block.on_hand[at], block.backlog[at]
-        trace[2, t, r + at], trace[3, t, r + at] = due[t & (calendar.slots - 1), at], block.demand[at]
-        trace[4, t, r + at] = 0
-
-
-@kernel(inline=True)
-def _finish(block, n, r, out):  # type: ignore[no-untyped-def]
+def _finish(state, k, n, r, calendar, out):  # type: ignore[no-untyped-def]
     """Writes what was counted, in the order of `UNIT_COLUMNS`."""
-    columns = (block.asked, block.supplied, block.missed, block.backlog_days, block.on_hand_days, block.in_transit,
-               block.orders, block.ordered, block.received, block.cycles, block.cycles_short, block.ready,
-               block.on_hand, block.backlog, block.on_order, block.lowest)  # fmt: skip
-    for column in range(len(columns)):
-        for at in range(n):
-            out[column, r + at] = columns[column][at]
+    for column in range(len(COUNTED)):
+        at = np.uint64(k * SIZE) + COUNTED[column]
+        for u in range(np.uint64(n)):
+            out[column, r + u] = state[at + u]
+    if calendar.warmup >= calendar.days:
+        for u in range(np.uint64(n)):
+            out[LOWEST_COLUMN, r + u] = NEVER
+
+
+LOWEST_COLUMN: Final = COUNTED.index(LOWEST)
+assert FIELDS * LANES == SIZE

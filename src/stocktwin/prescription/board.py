@@ -50,8 +50,8 @@ def situation(
 
     rows, policy, costs = compiled.rows, compiled.policy, compiled.costs
     lead_mean, lead_sd = compiled.lead_mean, compiled.lead_sd
-    daily = compiled.demand.per_day
-    mean, sd = compiled.demand.over(lead_mean - 1 + policy.review_days, lead_sd)
+    daily = compiled.flow.per_day
+    mean, sd = compiled.flow.over(lead_mean - 1 + policy.review_days, lead_sd)
     spread = np.maximum(np.square(sd) / np.maximum(mean, 1e-12) - 1, 0)
     q95 = demand_quantiles(np.full(len(rows), SHAPE_COUNT), mean, spread, [DONOR_QUANTILE])[:, 0]
     lot = np.where(policy.Q > 0, policy.Q, np.maximum(policy.S - policy.s, daily * policy.review_days))

@@ -54,13 +54,12 @@ class Trials:
 
     def __init__(self, compiled: Compiled, *, replications: int, horizon: int, seed: int) -> None:
         from stocktwin.simulation.disruption import Effects
-        from stocktwin.simulation.engine import prepare
+        from stocktwin.simulation.run import prepare
 
         self._compiled, self._horizon = compiled, horizon
         self._run = prepare(compiled, Effects(), days=horizon, warmup=0, replications=replications, seed=seed)
         self._line = {line.line: at for at, line in enumerate(compiled.open_lines)}
         self._first = np.array([line.place for line in compiled.open_lines], np.int64)
-        self._in_transit = _holding_in_transit(compiled)
 
     def score(self, candidates: Sequence[Candidate], delay: int = 0) -> Scores:
         """Value and units of each candidate when it is carried out `delay` days late."""
@@ -72,19 +71,23 @@ class Trials:
         )
 
     def _score(self, candidates: Sequence[Candidate], delay: int) -> Scores:
-        rows = [row for one in candidates for row in one.rows]
-        owner = np.repeat(np.arange(len(candidates)), [len(one.rows) for one in candidates])
-        places = np.array([self._compiled.place_of(row) for row in rows], np.int64)
+        whole = [self._touched(one) for one in candidates]
+        owner = np.repeat(np.arange(len(candidates)), [len(one) for one in whole])
+        places = np.concatenate(whole)
         without, at = np.unique(places, return_inverse=True)
-        base = self._run.sweep(*self._run.lines(without))[0]
-        lines, opened = self._run.lines(places)
-        tested = self._run.sweep(*self._with(candidates, places, lines, opened, delay))[0]
+        base = self._run.sweep(without, *self._run.lines(without))[0]
+        lines, opened = self._with(candidates, whole, *self._run.lines(places), delay)
+        tested = self._run.sweep(places, lines, opened, owner)[0]
         saved = self._cost(base, without)[at] - self._cost(tested, places)
         eased = self._short(base, without)[at] - self._short(tested, places)
         value, units = (np.zeros((len(candidates), self._run.replications)) for _ in range(2))
         np.add.at(value, owner, saved)
         np.add.at(units, owner, eased)
         return Scores(value - self._own_cost(candidates, delay)[:, None], units)
+
+    def _touched(self, candidate: Candidate) -> Ints:
+        """The item-locations a candidate changes, then those that they supply or are supplied by."""
+        return whole_with(self._compiled, np.array([self._compiled.place_of(row) for row in candidate.rows], np.int64))
 
     def _own_cost(self, candidates: Sequence[Candidate], delay: int) -> Floats:
         """The action's cost, and what the donor's goods cost to hold until a late dispatch (they leave the model at
@@ -96,14 +99,14 @@ class Trials:
         return np.array([one.action_cost for one in candidates], np.float64) + np.array(waits, np.float64)
 
     def _with(
-        self, candidates: Sequence[Candidate], places: Ints, lines: Lines, opened: OpenArrays, delay: int
+        self, candidates: Sequence[Candidate], whole: Sequence[Ints], lines: Lines, opened: OpenArrays, delay: int
     ) -> tuple[Lines, OpenArrays]:
         """The lines once each has been acted on: receivers and policies first, donors after their receivers."""
         on_hand, policy, change_day = lines.on_hand.copy(), lines.policy.copy(), lines.change_day.copy()
         arrives = opened.arrives.copy()
         arriving: list[tuple[int, Candidate]] = []
         at = 0
-        for one in candidates:
+        for one, places in zip(candidates, whole, strict=True):
             if one.subject.kind == TRANSFER:
                 on_hand[at + 1] -= one.quantity
                 arriving.append((at, one))
@@ -111,29 +114,15 @@ class Trials:
                 policy[at, 1, :2] += one.quantity
                 change_day[at] = delay
             elif one.subject.kind == ADVANCE_ORDER:
-                k = int(lines.first_open[at]) + self._line[one.line] - int(np.searchsorted(self._first, places[at]))
+                k = int(lines.first_open[at]) + self._line[one.line] - int(np.searchsorted(self._first, places[0]))
                 shift, earliest = max(one.shift_days - delay, 0), one.arrival_day - 1 + delay
                 arrives[k] = np.minimum(arrives[k], np.maximum(arrives[k] - shift, earliest))
-            at += len(one.rows)
+            at += len(places)
         lines = lines._replace(on_hand=on_hand, policy=policy, change_day=change_day)
         return _with_arrivals(lines, opened._replace(arrives=arrives), arriving, delay)
 
     def _cost(self, units: npt.NDArray[np.int64], places: Ints) -> Floats:
-        """Total cost of each line and replication, as `simulation.result` adds it up."""
-        costs = self._compiled.costs
-        lost = self._compiled.lost[places] == 1
-        weights = {
-            "on_hand_days": costs.holding[places],
-            "in_transit_days": self._in_transit[places],
-            "orders": costs.order[places],
-            "ordered": costs.transport[places],
-            "backlog_days": np.where(lost, 0.0, costs.backlog[places]),
-            "lost": np.where(lost, costs.lost[places], 0.0),
-        }
-        total = np.zeros((len(places), units.shape[2]))
-        for name, weight in weights.items():
-            total += units[:, COLUMN[name]] * weight[:, None]
-        return total
+        return line_costs(self._compiled, units, places)
 
     def _short(self, units: npt.NDArray[np.int64], places: Ints) -> Floats:
         waiting = units[:, COLUMN["backlog_days"]] / self._horizon
@@ -160,6 +149,33 @@ def _with_arrivals(
     extra = np.zeros(len(lines.first_open), np.int64)
     np.add.at(extra, at + 1, 1)
     return lines._replace(first_open=lines.first_open + np.cumsum(extra)), made
+
+
+def line_costs(compiled: Compiled, units: npt.NDArray[np.int64], places: Ints) -> Floats:
+    """Total cost of each line and replication, as `simulation.result` adds it up; nan where a price is missing."""
+    costs = compiled.costs
+    lost = compiled.lost[places] == 1
+    weights = {
+        "on_hand_days": costs.holding[places],
+        "in_transit_days": _holding_in_transit(compiled)[places],
+        "orders": costs.order[places],
+        "ordered": costs.transport[places],
+        "backlog_days": np.where(lost, 0.0, costs.backlog[places]),
+        "lost": np.where(lost, costs.lost[places], 0.0),
+        "destroyed": costs.unit_cost[places],
+    }
+    total = np.zeros((len(places), units.shape[2]))
+    for name, weight in weights.items():
+        total += units[:, COLUMN[name]] * weight[:, None]
+    return total
+
+
+def whole_with(compiled: Compiled, own: Ints) -> Ints:
+    """Some item-locations, then those that they supply or are supplied by."""
+    from stocktwin.simulation.layout import whole_trees
+
+    everyone = whole_trees(compiled, own)
+    return np.concatenate([own, everyone[~np.isin(everyone, own)]])
 
 
 def _holding_in_transit(compiled: Compiled) -> Floats:

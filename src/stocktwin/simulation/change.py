@@ -13,8 +13,9 @@ from stocktwin.kernels.network import Lines
 from stocktwin.kernels.network import OpenLines as OpenArrays
 from stocktwin.simulation.compile import Compiled
 from stocktwin.simulation.disruption import Effects
-from stocktwin.simulation.engine import SHARD, prepare
+from stocktwin.simulation.layout import whole_trees
 from stocktwin.simulation.result import Outcome, Tally
+from stocktwin.simulation.run import prepare
 
 Ints = npt.NDArray[np.int64]
 
@@ -71,7 +72,8 @@ class Bench:
 
         Raises UsageError for a row or an order line that is not simulated.
         """
-        places = np.array(sorted({*self._touched(action), *(self._place(row) for row in rows)}), np.int64)
+        touched = np.array(sorted({*self._touched(action), *(self._place(row) for row in rows)}), np.int64)
+        places = whole_trees(self.compiled, touched)
         return Comparison(self._live(places, Action()), self._live(places, action))
 
     def _touched(self, action: Action) -> set[int]:
@@ -92,11 +94,9 @@ class Bench:
     def _live(self, places: Ints, action: Action) -> Outcome:
         total = Tally.empty(self.compiled, self.replications, self.horizon)
         for unit in np.unique(self.compiled.unit[places]):
-            same = places[self.compiled.unit[places] == unit]
-            for at in range(0, len(same), SHARD):
-                part = same[at : at + SHARD]
-                units, days, _ = self._run.sweep(*self._arrays(part, action))
-                total.add(Tally.of(self.compiled, part, units, days))
+            part = places[self.compiled.unit[places] == unit]
+            units, days, _ = self._run.sweep(part, *self._arrays(part, action))
+            total.add(Tally.of(self.compiled, part, units, days))
         return Outcome(self.compiled, total, self.horizon)
 
     def _arrays(self, places: Ints, action: Action) -> tuple[Lines, OpenArrays]:

@@ -19,6 +19,7 @@ from stocktwin.kernels.inverse import DemandTables
 from stocktwin.kernels.streams import signed
 from stocktwin.ledger.days import local_day_number
 from stocktwin.simulation.demand import DemandMoments, moments
+from stocktwin.simulation.echelons import ALLOCATIONS, own_sources, through, with_sources
 from stocktwin.simulation.parameters import Around, Parameters, order_cycles, parameters
 from stocktwin.simulation.routes import Route, RouteBook, source_ways
 from stocktwin.tables.snapshot import Snapshot
@@ -78,6 +79,12 @@ class Compiled:
     route: Ints
     alternate: Ints
     """Route of the second source, −1 when there is none."""
+    source: Ints
+    """The simulated item-location that supplies it, −1 where its source is unlimited."""
+    allocation: Ints
+    """How it shares out what it has among those it supplies (`kernels.network`)."""
+    flow: DemandMoments
+    """Demand, with that of all the places it supplies."""
     routes: tuple[Route, ...]
     lead_times: Ints
     """[row, 512] whole days at equally likely probabilities."""
@@ -115,15 +122,17 @@ class Compiled:
 
 
 def compile_network(
-    snapshot: Snapshot, forecast: DemandForecast, lead_times: LeadTimeModel, *, holding_rate: float = 0.20
-) -> Compiled:
+    snapshot: Snapshot, forecast: DemandForecast, lead_times: LeadTimeModel, *, holding_rate: float = 0.20,
+    allocation: str = "proportional",
+) -> Compiled:  # fmt: skip
     """Arrays of every item-location whose stock is known and that has stock, demand, a policy or an open order.
 
-    `holding_rate` is the yearly cost of holding, as a share of unit cost, where a policy gives none. What had to be
-    assumed or left out is listed in `assumptions`.
+    `holding_rate` is the yearly cost of holding, as a share of unit cost, where a policy gives none; `allocation` one
+    of `ALLOCATIONS`, says how places that supply others of ours share out what they have when it is too little. What
+    had to be assumed or left out is listed in `assumptions`.
     """
     notes: Counter[str] = Counter()
-    rows = _simulated(snapshot, forecast, notes)
+    rows = with_sources(snapshot, _simulated(snapshot, forecast, notes))
     book = RouteBook(snapshot, lead_times)
     route, alternate, sources = _supply(snapshot, book, rows, notes)
     open_lines, promised = _open_lines(snapshot, book, lead_times, rows, (route, alternate), notes)
@@ -134,8 +143,10 @@ def compile_network(
     table = book.lead_times()
     lead = np.array([book.routes[one].lead for one in route], np.int64)
     demand = moments(forecast, rows)
+    source = own_sources(snapshot, rows, [book.routes[one].origin for one in route], notes)
+    flow = through(demand, source)
     around = Around(
-        demand, np.asarray(table.mean(axis=1)[lead]), np.asarray(table.std(axis=1)[lead]), _cycles(snapshot, rows),
+        flow, np.asarray(table.mean(axis=1)[lead]), np.asarray(table.std(axis=1)[lead]), _cycles(snapshot, rows),
         unit,        np.nan_to_num(costs.holding), costs.order,
     )  # fmt: skip
     policy, assumed = parameters(policies, sources, around)
@@ -151,6 +162,9 @@ def compile_network(
         lost=np.array([(one or {}).get("shortage") != "backlog" for one in policies], np.int64),
         route=route,
         alternate=alternate,
+        source=source,
+        allocation=np.full(len(rows), ALLOCATIONS[allocation], np.int64),
+        flow=flow,
         routes=tuple(book.routes),
         lead_times=table,
         open_lines=open_lines,

@@ -12,17 +12,20 @@ import numpy.typing as npt
 
 from stocktwin.kernels.network import COLUMN, DAY_COLUMNS, UNIT_COLUMNS
 from stocktwin.simulation.compile import Compiled
+from stocktwin.simulation.risk import risk
 from stocktwin.simulation.statistics import UNDEFINED, Estimate, estimate, ratio, ratio_difference
 
 Floats = npt.NDArray[np.float64]
 MONEY: Final = (
     "holding_cost", "transit_holding_cost", "ordering_cost", "transport_cost", "backlog_cost", "lost_sales_cost",
+    "write_off_cost",
 )  # fmt: skip
 """Components of total cost; what each lacks when it cannot be known stands in `NEEDS`."""
 NEEDS: Final = {
     "holding_cost": "unit_cost (or holding_cost)",
     "transit_holding_cost": "unit_cost (or holding_cost)",
     "lost_sales_cost": "unit_price and unit_cost (or lost_sale_cost)",
+    "write_off_cost": "unit_cost",
     "on_hand_value": "unit_cost",
 }
 WORST: Final = 20
@@ -75,6 +78,7 @@ class Tally:
             "transport_cost": total("ordered", costs.transport[places]),
             "backlog_cost": total("backlog_days", np.where(waits, costs.backlog[places], 0.0)),
             "lost_sales_cost": total("lost", np.where(lost, costs.lost[places], 0.0)),
+            "write_off_cost": total("destroyed", costs.unit_cost[places]),
             "on_hand_value": total("on_hand_days", costs.unit_cost[places]),
         }
         demanded = compiled.demand.per_day[places] > 0
@@ -133,6 +137,8 @@ class Outcome:
             "backlog_units": units["backlog_days"] / self.days,
             "on_hand_units": units["on_hand_days"] / self.days,
             "in_transit_units": units["in_transit_days"] / self.days,
+            "destroyed_units": units["destroyed"],
+            "internal_backlog_units": units["owed_days"] / self.days,
             "on_hand_value": None if np.isnan(value).any() else value / self.days,
             "total_cost": total,
             "average_cost_per_day": daily,
@@ -151,6 +157,7 @@ class Outcome:
             "fill_rate": (units["served"], units["demand"]),
             "cycle_service_level": (units["cycles"] - units["cycles_short"], units["cycles"]),
             "ready_rate": (self.tally.ready, counts),
+            "internal_fill_rate": (units["shipped_at_once"], units["requested"]),
         }
 
     def kpis(self) -> dict[str, Estimate]:
@@ -240,6 +247,13 @@ class SimulationResult:
             "kpis": _plain(outcome.kpis()),
             "difference": _plain(outcome.difference(self.baseline)),
             "window": None if window is None else {"first_day": window[0], "end_day": window[1]},
+            "risk": risk(
+                outcome.daily(self.replications)["fill_rate"],
+                self.baseline.daily(self.replications)["fill_rate"],
+                window,
+                outcome.series["total_cost"],
+                self.baseline.series["total_cost"],
+            ),
             "worst": self._worst(outcome),
         }
 

@@ -24,19 +24,23 @@ from typing import Any, Final
 
 from stocktwin.domain.errors import EnvironmentFault, NotFoundError, ScenarioError
 from stocktwin.simulation.adjust import adjusted, parameters_of
+from stocktwin.simulation.compose import JOINT, composed
 from stocktwin.simulation.keys import Table, read_table, suggest
 
 PRIMARY_LARGEST: Final = "primary-largest"
 """Location of `supplier_offline`: the priority-1 source with the largest planned inbound volume."""
 PORT_BUSIEST: Final = "port-busiest"
 """Location of `port_closed`: the port that most planned volume passes."""
+DC_LARGEST: Final = "dc-largest"
+"""Location of `location_closed`: the place of our own that most demand is served from."""
 BASELINE: Final = "baseline"
 MAX_REPLICATIONS: Final = 1_000_000
 
 _EPOCH: Final = date(1970, 1, 1).toordinal()
 _TOP: Final = ("name", "description", "start", "horizon_days", "replications", "disruption", "change")
-_WHEN: Final = ("start_day", "start_date", "start_window", "days", "days_low", "days_high", "probability")
-_DEMAND: Final = ("item", "category", "location", "region", "factor")
+_WHEN: Final = ("start_day", "start_date", "start_window", "days", "days_low", "days_high", "probability", "after")
+_WHERE: Final = ("item", "category", "location", "region")
+_DEMAND: Final = (*_WHERE, "factor")
 _OWN_KEYS: Final[dict[str, tuple[str, ...]]] = {
     "supplier_offline": ("location", "failover_after_days"),
     "port_closed": ("location",),
@@ -44,6 +48,11 @@ _OWN_KEYS: Final[dict[str, tuple[str, ...]]] = {
     "demand_scale": _DEMAND,
     "demand_variability": _DEMAND,
     "location_closed": ("location",),
+    "orders_stopped": ("location",),
+    "supplier_switch": ("location",),
+    "destroy": (*_WHERE, "share"),
+    "recall": (*_WHERE, "share"),
+    "yield": (*_WHERE, "share"),
 }
 _REQUIRED: Final[dict[str, str]] = {
     "supplier_offline": "location",
@@ -52,8 +61,16 @@ _REQUIRED: Final[dict[str, str]] = {
     "demand_scale": "factor",
     "demand_variability": "factor",
     "location_closed": "location",
+    "supplier_switch": "location",
+    "destroy": "share",
+    "recall": "share",
+    "yield": "share",
 }
-_PLACEHOLDERS: Final = {PRIMARY_LARGEST: "supplier_offline", PORT_BUSIEST: "port_closed"}
+_PLACEHOLDERS: Final = {
+    PRIMARY_LARGEST: ("supplier_offline", "supplier_switch"),
+    PORT_BUSIEST: ("port_closed",),
+    DC_LARGEST: ("location_closed", "orders_stopped"),
+}
 _CHANGE_KEYS: Final = ("item", "location", "category", "criticality", "factor", "value", "add", "from_day")
 
 DISRUPTION_KINDS: Final = tuple(_OWN_KEYS)
@@ -67,13 +84,13 @@ class Disruption:
     kind: str
     """One of `DISRUPTION_KINDS`."""
     location: str | None = None
-    """Supplier, port or location id, `PRIMARY_LARGEST` or `PORT_BUSIEST`; a selector for kinds of demand."""
+    """Supplier, port or location id, or a placeholder; a selector for kinds of demand and of loss."""
     origin: str | None = None
     """Lanes of `lane_delay`; None is any."""
     destination: str | None = None
     mode: str | None = None
     item: str | None = None
-    """Selectors of the demand kinds; None is any."""
+    """Selectors of the kinds of demand and of loss; None is any."""
     category: str | None = None
     region: str | None = None
     start_day: int = 0
@@ -82,6 +99,9 @@ class Disruption:
     """Length in days; None is to the end of the horizon, unless `days_low` and `days_high` are given."""
     factor: float = 1.0
     """Of demand (`demand_scale`) or of its standard deviation (`demand_variability`)."""
+    share: float = 0.0
+    """Of stock (`destroy`), of stock and of what arrives (`recall`) that is lost; of what arrives that can be used
+    (`yield`)."""
     extra_days: int = 0
     """Days added to the lead time of what is dispatched meanwhile (`lane_delay`)."""
     probability: float = 1.0
@@ -95,6 +115,9 @@ class Disruption:
     """Days offline after which orders go to the next source by priority; None is never."""
     start_date: date | None = None
     """First day as a calendar date; it may lie before day 0."""
+    after: int | None = None
+    """Number (from 0) of an earlier disruption of the scenario that this one follows: it happens only where that one
+    does, and `start_day` counts from the day after its last."""
 
     def first_day(self, as_of_day: int) -> int:
         """Earliest day it may start, relative to day 0 = `as_of_day` (days since 1970); negative if begun before."""
@@ -158,7 +181,14 @@ class Scenario:
         One that lasts to the end of the horizon counts with its start. Probabilities do not matter: scenarios that
         differ in nothing else are compared over the same days.
         """
-        return max((0, *(disruption.last_day(as_of_day) for disruption in self.disruptions)))
+        return max((0, *self.last_days(as_of_day)))
+
+    def last_days(self, as_of_day: int) -> list[int]:
+        """Latest day on which each disruption may act; of one that follows another, counted on from that one's."""
+        days: list[int] = []
+        for one in self.disruptions:
+            days.append(one.last_day(as_of_day) + (0 if one.after is None else days[one.after] + 1))
+        return days
 
 
 def parse_scenario(raw: Mapping[str, Any], name: str = "scenario") -> Scenario:
@@ -177,15 +207,15 @@ def parse_scenario(raw: Mapping[str, Any], name: str = "scenario") -> Scenario:
         description=top.text("description", empty=True) or "",
         horizon_days=top.whole("horizon_days", low=1),
         replications=top.whole("replications", low=1, high=MAX_REPLICATIONS),
-        disruptions=tuple(_disruption(table, start) for table in top.tables("disruption")),
+        disruptions=tuple(_disruption(table, start, at) for at, table in enumerate(top.tables("disruption"))),
         changes=tuple(_change(table) for table in top.tables("change")),
         parameters=_plain(parameters_of(top.raw)),
     )
 
 
 def load_scenario(name_or_path: str | Path, parameters: Mapping[str, Any] | None = None) -> Scenario:
-    """A scenario of the library by its name, else from a `.toml` file, named by the file's stem; `parameters` are
-    other values than its text gives (`adjust.py`).
+    """A scenario of the library by its name, else from a `.toml` file, named by the file's stem; several that happen
+    together are joined by a plus sign. `parameters` are other values than its text gives (`adjust.py`).
 
     Raises NotFoundError listing the library where there is neither, ScenarioError where the file or a value is wrong.
     """
@@ -209,6 +239,9 @@ def _plain(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 def _load(name_or_path: str | Path) -> tuple[str, dict[str, Any]]:
     """Name and parsed text."""
+    if isinstance(name_or_path, str) and JOINT in name_or_path:
+        parts = [_load(part.strip()) for part in name_or_path.split(JOINT)]
+        return JOINT.join(name for name, _ in parts), composed([raw for _, raw in parts])
     if isinstance(name_or_path, str) and name_or_path in library_names():
         return name_or_path, _parse_text(library_text(name_or_path), name_or_path)
     path = Path(name_or_path)
@@ -267,15 +300,18 @@ def _start(top: Table) -> int | date:
     return top.whole("start") or 0
 
 
-def _disruption(table: Table, start: int | date) -> Disruption:
+def _disruption(table: Table, start: int | date, at: int) -> Disruption:
     kind = table.choice("kind", DISRUPTION_KINDS)
     table.allow(("kind", *_WHEN, *_OWN_KEYS[kind]), f" of {kind}")
-    required = _REQUIRED[kind]
-    if required not in table.raw:
+    required = _REQUIRED.get(kind)
+    if required is not None and required not in table.raw:
         table.fail(required, f"is missing; {kind} needs it")
     factor = table.number("factor")
     probability = table.number("probability", high=1.0)
-    start_day, start_date = _own_start(table, start)
+    after = None if "after" not in table.raw else table.whole("after", high=at - 1)
+    start_day, start_date = _own_start(table, start if after is None else 0)
+    if after is not None and start_date is not None:
+        table.fail("start_date", f"follows disruption {after}: give start_day, the days between them")
     days, days_low, days_high = _length(table)
     return Disruption(
         kind=kind,
@@ -289,6 +325,7 @@ def _disruption(table: Table, start: int | date) -> Disruption:
         start_day=start_day,
         days=days,
         factor=1.0 if factor is None else factor,
+        share=table.number("share", high=1.0) or 0.0,
         extra_days=table.whole("extra_days") or 0,
         probability=1.0 if probability is None else probability,
         start_window=table.whole("start_window") or 0,
@@ -296,14 +333,15 @@ def _disruption(table: Table, start: int | date) -> Disruption:
         days_high=days_high,
         failover_after_days=table.whole("failover_after_days"),
         start_date=start_date,
+        after=after,
     )
 
 
 def _place(table: Table, kind: str) -> str | None:
     location = table.text("location")
-    owner = _PLACEHOLDERS.get(location or "", kind)
-    if owner != kind:
-        table.fail("location", f"{location!r} is for {owner}, not for {kind}")
+    owners = _PLACEHOLDERS.get(location or "", (kind,))
+    if kind not in owners:
+        table.fail("location", f"{location!r} is for {' and '.join(owners)}, not for {kind}")
     return location
 
 
