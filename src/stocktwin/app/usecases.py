@@ -253,6 +253,22 @@ class TwinService(LedgerQuestions):
         """Ranked actions with proven effect."""
         return self._adviser.recommend(self.model, top=top, limit=limit, after=after, progress=progress)
 
+    def prepare_for(
+        self,
+        scenario: str | Mapping[str, Any],
+        *,
+        item: str | None = None,
+        location: str | None = None,
+        limit: int | None = None,
+        seed: int = 0,
+        progress: Progress = silent,
+    ) -> dict[str, Any]:
+        """Safety stock now, best at baseline and best under a scenario; what to order before a closure."""
+        from stocktwin.app.answers.stress import prepare_for
+
+        return prepare_for(self.model, self.settings.root, scenario, item=item, location=location, limit=limit,
+                           seed=seed, progress=progress)  # fmt: skip
+
     def recommendation(self, id: str) -> dict[str, Any]:
         """One recommendation, with its proof; NotFoundError when it is not among the current ones."""
         return self._adviser.recommendation(self.model, id)

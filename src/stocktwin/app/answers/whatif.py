@@ -59,7 +59,7 @@ def simulate_scenarios(
     """Scenarios (names, files or dicts) beside the baseline, as paired differences."""
     from stocktwin.simulation.engine import simulate
 
-    parsed = [_scenario(root, one) for one in chosen]
+    parsed = [read_scenario(root, one) for one in chosen]
     declared = [scenario.replications for scenario in parsed if scenario.replications is not None]
     result = simulate(
         model.compiled,
@@ -73,7 +73,7 @@ def simulate_scenarios(
     return plain_answer(result.to_dict())
 
 
-def _scenario(root: Path, one: str | Mapping[str, Any]) -> Scenario:
+def read_scenario(root: Path, one: str | Mapping[str, Any]) -> Scenario:
     """A scenario by its name or file, from a document, or with other parameters: `{"base": …, "parameters": {…}}`."""
     from stocktwin.simulation.scenario import load_scenario, parse_scenario
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from stocktwin.domain.errors import CheckFailed, UsageError
-from stocktwin.faces.cli import outlook, render, worlds
+from stocktwin.faces.cli import outlook, render, render_stress, worlds
 from stocktwin.faces.cli.session import Session
 
 session = click.make_pass_decorator(Session)
@@ -183,10 +183,18 @@ def _parameter(text: str) -> tuple[str, Any]:
 
 @cli.command()
 @click.option("--top", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many.")
+@click.option("--scenario", metavar="NAME", help="Safety stock and pre-positioning under a scenario instead.")
+@click.option("--item", help="With --scenario: only this item.")
+@click.option("--location", help="With --scenario: only this location.")
 @session
-def recommend(run: Session, top: int) -> None:
+def recommend(run: Session, top: int, scenario: str | None, item: str | None, location: str | None) -> None:
     """What to do, each with the effect that simulation proved."""
-    run.show(run.twin.recommend(top=top, progress=run.progress()), render.recommendations)
+    if scenario is None:
+        run.show(run.twin.recommend(top=top, progress=run.progress()), render.recommendations)
+        return
+    chosen = str(run.path(scenario)) if scenario.endswith(".toml") else scenario
+    answer = run.twin.prepare_for(chosen, item=item, location=location, progress=run.progress())
+    run.show(answer, render_stress.prepared)
 
 
 def _decision(verb: str, meaning: str) -> None:
