@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from stocktwin.analytics.demand import fit_demand
 from stocktwin.analytics.horizon import NAMES
 from stocktwin.app.bootstrap import create_twin
 from stocktwin.app.usecases import TwinService
@@ -193,4 +194,27 @@ def test_wrong_uses_are_named(make: Any, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="parquet"):
         twin.outlook.forecast_file(tmp_path / "f.txt")
     assert not (tmp_path / "f.txt").exists()
+    twin.close()
+
+
+def test_the_record_says_when_a_shelf_was_empty(make: Any, tmp_path: Path) -> None:
+    """Received 10, sold 10 by 6 May, 5 more on 20 May: empty from the 6th, the days between throughout."""
+    moved = [
+        "r1,2025-05-01T08:00Z,receipt,A,10,S,D,erp,2025-05-01T09:00Z,",
+        "s1,2025-05-03T12:00Z,sale,A,4,D,,erp,2025-05-03T13:00Z,",
+        "s2,2025-05-06T12:00Z,sale,A,6,D,,erp,2025-05-06T13:00Z,",
+        "r2,2025-05-20T08:00Z,receipt,A,5,S,D,erp,2025-05-20T09:00Z,",
+        "s3,2025-05-21T12:00Z,sale,A,5,D,,erp,2025-05-21T13:00Z,",
+        "r3,2025-05-23T08:00Z,receipt,A,50,S,D,erp,2025-05-23T09:00Z,",
+        "s4,2025-06-29T12:00Z,sale,A,1,D,,erp,2025-06-29T13:00Z,",
+    ]
+    twin = make("a", movements=MOVEMENTS + "\n".join(moved) + "\n")
+    past = twin.outlook.model(AS_OF.isoformat())[0].snapshot.stockouts.to_pylist()
+    days = {(date(1970, 1, 1) + timedelta(days=row["day"])).isoformat(): row["whole"] for row in past}
+    whole = [f"2025-05-{day:02d}" for day in range(7, 20)]
+    assert days == {"2025-05-06": False, **dict.fromkeys(whole, True), "2025-05-21": False, "2025-05-22": True}
+    now = twin.model.seen.stockouts.to_pylist()
+    assert len(now) == len(past)
+    level = twin.model.forecast.level[0]
+    assert level > fit_demand(twin.model.snapshot).level[0], "seven weeks of sales, two of them from empty shelves"
     twin.close()

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from stocktwin.analytics.censored import censored_days
 from stocktwin.analytics.demand_fit import GRID, RATE_EDGES, Calibration, OriginFit, Panel, calibrate, fit_origin
 from stocktwin.domain.errors import UsageError
 from stocktwin.kernels.demand import SHAPE_COUNT, SHAPE_GAMMA, SHAPE_NORMAL, demand_quantiles
@@ -154,7 +155,7 @@ def panel_of(snapshot: Snapshot) -> Panel:
     key, group = np.unique(location * (category.max(initial=0) + 1) + category, return_inverse=True)
     parent = (key // (category.max(initial=0) + 1)).astype(np.int32)
     unit = 10.0 ** -snapshot.scale()[snapshot.item].astype(np.float64)
-    return Panel(snapshot.sales, group.astype(np.int32), parent, unit)
+    return Panel(snapshot.sales, group.astype(np.int32), parent, unit, censored_days(snapshot))
 
 
 def forecast_of(panel: Panel, fit: OriginFit, calibration: Calibration, horizon_days: int) -> DemandForecast:

@@ -13,6 +13,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from stocktwin.analytics.censored import Censored, Moments, uncensored, unserved
 from stocktwin.kernels.demand import count_cdfs, demand_quantiles, fill_group_weekdays, fill_weekday_moments
 from stocktwin.kernels.metrics import coverage, pinball
 from stocktwin.tables.history import History
@@ -60,6 +61,8 @@ class Panel:
     group: npt.NDArray[np.int32]
     parent: npt.NDArray[np.int32]
     unit: Floats
+    censored: Censored | None = None
+    """Days of stock-out."""
 
     def __len__(self) -> int:
         return len(self.history)
@@ -102,6 +105,8 @@ def fit_origin(panel: Panel, origin: int, rows: npt.NDArray[np.int64] | None = N
     """Weekday shape, level and dispersion from the days before `origin` (days since 1970-01-01)."""
     chosen = np.arange(len(panel), dtype=np.int64) if rows is None else rows
     index = weekday_index(panel, origin)
+    if panel.censored is not None:
+        index = _index_behind(panel, panel.censored, origin)
     parts = [_fit_block(panel, origin, block, index) for block in _blocks(chosen)]
     level, mean, ratio, busy = (np.concatenate([part[k] for part in parts]) for k in range(4))
     unit = panel.unit[chosen]
@@ -116,8 +121,27 @@ def fit_origin(panel: Panel, origin: int, rows: npt.NDArray[np.int64] | None = N
     )
 
 
-def weekday_index(panel: Panel, origin: int) -> Floats:
-    """Weekday shape of each group over the last 16 weeks, shrunk to its parent's, that to everybody's, that to flat."""
+def _index_behind(panel: Panel, censored: Censored, origin: int) -> Floats:
+    """The weekday shape with what was not served on empty shelves added, by levels that know no weekdays."""
+    mine = censored.of(np.arange(len(panel)), origin - INDEX_DAYS, origin)
+    if not len(mine):
+        return weekday_index(panel, origin)
+    touched = np.unique(mine.row)
+    flat = np.ones((len(panel.parent), 7))
+    parts = [_fit_block(panel, origin, block, flat) for block in _blocks(touched)]
+    level, ratio = (np.concatenate([part[k] for part in parts]) for k in (0, 2))
+    at = np.searchsorted(touched, mine.row)
+    more = unserved(mine, level[at], np.maximum(ratio - 1.0, MINIMUM_DISPERSION)[at]) * panel.unit[mine.row]
+    added = np.zeros((len(panel.parent), 7))
+    np.add.at(added, (panel.group[mine.row], (mine.day + 3) % 7), more)
+    return weekday_index(panel, origin, added)
+
+
+def weekday_index(panel: Panel, origin: int, added: Floats | None = None) -> Floats:
+    """Weekday shape of each group over the last 16 weeks, shrunk to its parent's, that to everybody's, that to flat.
+
+    `added` is demand per group and weekday that was not served.
+    """
     history, groups = panel.history, len(panel.parent)
     total, square = np.zeros((groups, 7)), np.zeros((groups, 7))
     arrays = _writable(history.offsets), _writable(history.days), _writable(history.quantity)
@@ -125,6 +149,8 @@ def weekday_index(panel: Panel, origin: int) -> Floats:
     fill_group_weekdays(
         *arrays, _writable(panel.group), _writable(panel.unit), origin - INDEX_DAYS, last, total, square
     )
+    if added is not None:
+        total += added
     parents = int(panel.parent.max(initial=-1)) + 1
     above, above_square = np.zeros((parents, 7)), np.zeros((parents, 7))
     np.add.at(above, panel.parent, total)
@@ -172,8 +198,15 @@ def _fit_block(
     base = np.maximum(np.einsum("rkd,rd->rk", seen, shape), 1e-9)
     level = (sums[:, :2].sum(2) / base[:, :2]).mean(1)
     mean = sums[:, 2].sum(1) / base[:, 2]
-    error = sums[:, 3].sum(1) - 2 * mean * (sums[:, 2] * shape).sum(1) + mean**2 * (seen[:, 2] * shape**2).sum(1)
-    ratio = error / np.maximum(mean * base[:, 2], 1e-9)
+    square, cross = sums[:, 3].sum(1), (sums[:, 2] * shape).sum(1)
+    spread, exposed = (seen[:, 2] * shape**2).sum(1), base[:, 2]
+    if panel.censored is not None:
+        mine = panel.censored.of(rows, first, origin)
+        found = uncensored(mine, first, weight, shape, Moments(sums[:, :3].sum(2), base[:, :3], square, cross, spread))
+        level, mean = found.level[:, :2].mean(1), found.level[:, 2]
+        square, cross, spread, exposed = found.square, found.cross, found.spread, found.exposed
+    error = square - 2 * mean * cross + mean**2 * spread
+    ratio = error / np.maximum(mean * exposed, 1e-9)
     return level, mean, ratio, sums[:, 4].sum(1)
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from stocktwin.simulation.compile import Compiled
     from stocktwin.tables.snapshot import Snapshot
 
+    Complete = Callable[[Snapshot], Snapshot]
+
 
 @dataclass(frozen=True)
 class Insight:
@@ -33,8 +35,9 @@ class Insight:
     made_at: float = field(default_factory=time.monotonic)
 
 
-def fit(snapshot: Snapshot, derived: Derived) -> Insight:
-    """What the history of a snapshot says, as kept from an earlier start or fitted now."""
+def fit(snapshot: Snapshot, derived: Derived, complete: Complete | None = None) -> Insight:
+    """What the history of a snapshot says, as kept from an earlier start or fitted now; `complete` adds the days of
+    stock-out to it."""
     from stocktwin.analytics.demand import DemandForecast, fit_demand
     from stocktwin.analytics.leadtime import LeadTimeModel, fit_lead_times
 
@@ -43,7 +46,8 @@ def fit(snapshot: Snapshot, derived: Derived) -> Insight:
     if kept[0] is not None and kept[1] is not None:
         with contextlib.suppress(TypeError):
             return Insight(from_record(DemandForecast, kept[0]), from_record(LeadTimeModel, kept[1]))
-    made = Insight(fit_demand(snapshot), fit_lead_times(snapshot))
+    told = snapshot if complete is None else complete(snapshot)
+    made = Insight(fit_demand(told), fit_lead_times(snapshot))
     derived.write("forecast", state, as_record(made.forecast))
     derived.write("lead_times", state, as_record(made.lead_times))
     return made
@@ -63,6 +67,8 @@ class Model:
         self.holding_rate = holding_rate
         self._insight = insight
         self._derived = derived if derived is not None and insight is None else Derived(None)
+        self.complete: Complete | None = None
+        """Adds to a snapshot what only forecasts need."""
         self._lock = threading.RLock()
 
     @property
@@ -70,8 +76,13 @@ class Model:
         """Forecast and lead times."""
         with self._lock:
             if self._insight is None:
-                self._insight = fit(self.snapshot, self._derived)
+                self._insight = fit(self.snapshot, self._derived, self.complete)
             return self._insight
+
+    @cached_property
+    def seen(self) -> Snapshot:
+        """The snapshot with all that forecasts are fitted to: the days of stock-out too."""
+        return self.snapshot if self.complete is None else self.complete(self.snapshot)
 
     @property
     def forecast(self) -> DemandForecast:
@@ -129,6 +140,8 @@ class ModelCache:
         self._fitting = threading.Lock()
         self._model: Model | None = None
         self._newer: tuple[Snapshot, Insight] | None = None
+        self.complete: Complete | None = None
+        """Adds to a snapshot what only forecasts need."""
         self.insight_seconds = 0.0
         """From which age on an insight is made anew after new facts; 0 (the command line): before any answer."""
 
@@ -138,6 +151,7 @@ class ModelCache:
             if self._model is None or self._model.snapshot.head != self._head():
                 snapshot = self._load()
                 self._model = Model(snapshot, self._holding_rate, self._reusable(snapshot), self._derived)
+                self._model.complete = self.complete
             return self._model
 
     def _reusable(self, snapshot: Snapshot) -> Insight | None:
@@ -154,7 +168,7 @@ class ModelCache:
 
     def _fit_again(self, snapshot: Snapshot) -> None:
         try:
-            newer = snapshot, fit(snapshot, self._derived)
+            newer = snapshot, fit(snapshot, self._derived, self.complete)
             with self._lock:
                 self._newer = newer
         finally:

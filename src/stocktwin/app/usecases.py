@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from stocktwin.app.answers.grid import Grid
     from stocktwin.app.answers.intake import Intake
     from stocktwin.ledger.ledger import Ledger
+    from stocktwin.tables.snapshot import Snapshot
 
 INSIGHT_SECONDS_LIVE = 60.0
 """A live server reuses forecasts this long; positions are always those of the last fact."""
@@ -49,7 +50,13 @@ class TwinService(LedgerQuestions):
             settings.holding_rate,
             Derived(settings),
         )
+        self._models.complete = self._with_stockouts
         self._grid: tuple[Model, Grid] | None = None
+
+    def _with_stockouts(self, snapshot: Snapshot) -> Snapshot:
+        from stocktwin.ledger.stockout_query import with_stockouts
+
+        return with_stockouts(self.ledger, snapshot)
 
     @classmethod
     def open(cls, root: Path, *, purpose: str = "command", clock: Clock | None = None) -> TwinService:

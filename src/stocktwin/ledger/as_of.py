@@ -35,6 +35,7 @@ def snapshot_as_of(ledger: Ledger, instant: int, currency: str) -> tuple[Snapsho
     from stocktwin.ledger.days import local_day_number
     from stocktwin.ledger.shipments_query import add_shipments
     from stocktwin.ledger.snapshot_query import snapshot
+    from stocktwin.ledger.stockout_query import add_stockouts
 
     con = ledger._projection.cursor()
     timezone = ledger.rules().timezone
@@ -43,7 +44,7 @@ def snapshot_as_of(ledger: Ledger, instant: int, currency: str) -> tuple[Snapsho
         made = snapshot(
             con, currency=currency, as_of=instant, timezone=timezone, state_hash=ledger.state_hash, head=ledger.head
         )
-        made = add_shipments(con, made)
+        made = add_stockouts(con, add_shipments(con, made))
         last = con.execute("SELECT max(event_time) FROM fact_movements").fetchall()[0][0]
     finally:
         con.close()

@@ -77,6 +77,10 @@ TRANSIT_SCHEMA = pa.schema(
 )
 """One row per shipment: the evidence on times in transit."""
 
+STOCKOUT_SCHEMA = pa.schema([("row", pa.int32()), ("day", pa.int32()), ("whole", pa.bool_())])
+"""Days on which an item-location ended with nothing on hand, on the record; `whole`: it had nothing all day. Only where
+sales are all that is known of demand."""
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -118,6 +122,7 @@ class Snapshot:
     lead_times: pa.Table
     shipments: pa.Table = field(default_factory=OPEN_SHIPMENT_SCHEMA.empty_table)
     transits: pa.Table = field(default_factory=TRANSIT_SCHEMA.empty_table)
+    stockouts: pa.Table = field(default_factory=STOCKOUT_SCHEMA.empty_table)
 
     @cached_property
     def item_codes(self) -> Codes:

@@ -143,7 +143,7 @@ def forecast_file(
 
     snapshot = model.snapshot
     rows = chosen_rows(snapshot, item, location)
-    ahead = fit_demand(snapshot, horizon_days=horizon)
+    ahead = fit_demand(model.seen, horizon_days=horizon)
     blocks = (total_blocks if total else daily_blocks)(snapshot, ahead, horizon, rows)
     written = write_blocks(blocks, TOTAL_SCHEMA if total else DAILY_SCHEMA, path)
     return {

@@ -61,7 +61,7 @@ def accuracy(model: Model, *, horizon: int, origins: int) -> dict[str, Any]:
     from stocktwin.analytics.comparison import compare
     from stocktwin.analytics.demand import fit_at, panel_of
 
-    snapshot = model.snapshot
+    snapshot = model.seen
     answer = backtest(snapshot, origins=origins, horizon=horizon).to_dict()
     told = compare(panel_of(snapshot), lambda origin: fit_at(snapshot, origin, horizon), origins, horizon)
     return plain_answer(answer | {"origin_days": [day(origin) for origin in answer["origins"]]} | told)
