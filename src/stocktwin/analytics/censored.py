@@ -81,7 +81,7 @@ def expected_at_least(sold: Floats, mean: Floats, phi: Floats) -> Floats:
     """E[D | D ≥ y] of a negative binomial with mean m and dispersion φ: m P(D⁺ ≥ y − 1) ÷ P(D ≥ y), D⁺ of mean m + φ.
 
     >>> expected_at_least(np.array([0.0, 3.0]), np.array([2.0, 2.0]), np.array([1.0, 1.0])).round(3).tolist()
-    [2.0, 4.5]
+    [2.0, 4.4]
     """
     upper = 1.0 - count_cdfs(sold - 2.0, mean + phi, phi)
     reach = 1.0 - count_cdfs(sold - 1.0, mean, phi)

@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.exceptions import HTTPException
 
 from stocktwin.faces.api.live import LiveFeed
+from stocktwin.faces.api.outlook import AsOf, add_outlook
 from stocktwin.faces.api.problems import PROBLEM_SCHEMA
 from stocktwin.faces.requests import DecisionRequest, DiscardRequest, SimulationRequest
 
@@ -147,20 +148,27 @@ def _add_questions(router: APIRouter, twin: TwinService) -> None:
         return JSONResponse(twin.reconcile(limit=limit, after=after))
 
     @router.get("/arrivals", tags=["analytics"], summary="When each open order line will arrive")
-    def arrivals(item: OptionalId = None, limit: Limit = None, after: After = None) -> JSONResponse:
-        return JSONResponse(twin.arrivals(item=item, limit=limit, after=after))
+    def arrivals(
+        item: OptionalId = None, as_of: AsOf = None, limit: Limit = None, after: After = None
+    ) -> JSONResponse:
+        past = {} if as_of is None else {"as_of": as_of}
+        return JSONResponse(twin.arrivals(item=item, limit=limit, after=after, **past))
 
     @router.get("/forecast", tags=["analytics"], summary="Demand ahead as a distribution, per item and location")
     def forecast(
         item: OptionalId = None,
         location: OptionalId = None,
         horizon: Horizon = 28,
+        as_of: AsOf = None,
         limit: Limit = None,
         after: After = None,
     ) -> JSONResponse:
-        return JSONResponse(twin.forecast(item=item, location=location, horizon=horizon, limit=limit, after=after))
+        asked = {"item": item, "location": location, "horizon": horizon, "limit": limit, "after": after}
+        return JSONResponse(twin.forecast(**asked, **({} if as_of is None else {"as_of": as_of})))
 
-    @router.get("/accuracy", tags=["analytics"], summary="The forecast backtested beside the seasonal naive one")
+    add_outlook(router, twin)
+
+    @router.get("/accuracy", tags=["analytics"], summary="The forecast backtested beside simple ones")
     def accuracy(horizon: Horizon = 28) -> JSONResponse:
         return JSONResponse(twin.accuracy(horizon=horizon))
 
