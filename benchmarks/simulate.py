@@ -26,10 +26,12 @@ from stocktwin.kernels.jit import warm
 from stocktwin.kernels.network import (
     COLUMN,
     DAY_COLUMNS,
+    PROPORTIONAL,
     UNIT_COLUMNS,
     Calendar,
     Demand,
     Lines,
+    Network,
     OpenLines,
     Transit,
     alone,
@@ -48,7 +50,7 @@ DIFFERENCES = (
     "stockpyl keeps every state variable of every period as Python objects and checks them; it also does assembly,",
     "serial and general networks of one run each, (r, Q) and echelon base stock. Its lead times are fixed numbers and",
     "unserved demand is always backlogged. Ours adds random lead times shared by a lane's orders, lost sales, minimum",
-    "and multiple order quantities, review calendars, disruptions and common random numbers; one echelon so far.",
+    "and multiple order quantities, review calendars, disruptions, rationing and common random numbers.",
 )
 
 
@@ -72,6 +74,40 @@ def problem(rows: int, days: int, replications: int, *, realistic: bool) -> tupl
     calendar = Calendar(20_000, days, WARMUP, 16, np.zeros(days, np.int64))
     never = np.zeros((0, 1, 1), np.int32)
     return lines, alone(rows), opened, demand, Transit(leaves, arrives, never, never, never), unharmed(), calendar
+
+
+def two_echelons(items: int, days: int, replications: int, places: int = 45) -> tuple[Any, ...]:
+    """Arguments of `sweep` up to the seed: each item in one central warehouse that supplies 45 others and shares out
+    what it has; Poisson demand of very different means, lead times of 1 to 5 days inside and 7 to 16 to the central."""
+    g = np.random.default_rng(0)
+    mean = (np.exp(g.normal(-0.5, 1.2, items))[:, None] * np.exp(g.normal(0, 0.5, (items, places)))).clip(0.02, 15)
+    s = np.ceil(4 * mean + 1.2 * np.sqrt(4 * mean + 2 * mean**2))
+    S = s + np.ceil(5 * mean) + 1
+    flow = mean.sum(axis=1, keepdims=True)
+    low = np.ceil(flow * 12.5 + np.sqrt(flow * 12 + 8 * flow**2))
+    levels = np.stack([np.hstack([s, low]), np.hstack([S, low + np.ceil(7 * flow)]), np.zeros((items, places + 1))], 2)
+    n, rows = places + 1, items * (places + 1)
+    one, zero = np.ones(rows, np.int64), np.zeros(rows, np.int64)
+    policy = np.repeat(levels.reshape(rows, 1, 3), 2, axis=1).astype(np.int64)
+    lines = Lines(
+        np.arange(rows, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15), policy[:, 0, 1].copy(), zero, policy, -one,
+        one, zero, one, zero, np.tile(np.arange(rows)[:, None, None], (1, 2, 7)), np.zeros((rows, 2), np.int64), -one,
+        np.tile(np.arange(n), items), np.zeros(rows + 1, np.int64), -one)  # fmt: skip
+    inside = np.append(np.full(places, places), -1)
+    network = Network(np.arange(items + 1) * n, np.arange(rows), np.tile(inside, items),
+                      np.tile(np.append(np.full(places, -1), PROPORTIONAL), items))  # fmt: skip
+    means = np.hstack([mean, np.zeros((items, 1))]).ravel()
+    demand = Demand(
+        *demand_tables(zero, means, means), np.full((1, 512), 65536, np.int64), np.zeros((0, 1, 1), np.int64)
+    )
+    none, lead = np.full(n, -1, np.int64), np.stack([np.arange(512) * 5 // 512 + 1, np.arange(512) * 10 // 512 + 7])
+    ways = Routes((inside < 0).astype(np.int64), np.arange(n, dtype=np.uint64), none + 1, none, none, none, none)
+    leaves, arrives = (np.empty((n, days, replications), np.int32) for _ in range(2))
+    fill_transit(ways, Closures(*(np.zeros((0, 1, 1), np.int32) for _ in range(3))), lead, 1, leaves, arrives)
+    opened = OpenLines(np.zeros(0, np.int64), *(np.zeros((0, replications), np.int32) for _ in range(2)))
+    never = np.zeros((0, 1, 1), np.int32)
+    way = Transit(leaves, arrives, never, never, never)
+    return lines, network, opened, demand, way, unharmed(), Calendar(20_000, days, 0, 32, np.zeros(days, np.int64))
 
 
 def timed(work: Callable[[], Any], repeat: int = 1) -> tuple[Any, float]:
@@ -103,6 +139,22 @@ def cost_of(units: np.ndarray, days: int) -> np.ndarray:
 def ours(name: str, rows: int, days: int, replications: int, *, realistic: bool) -> dict[str, Any]:
     """The compiled kernel on one thread."""
     arguments = problem(rows, days, replications, realistic=realistic)
+    seconds, units = swept(arguments, rows, days, replications)
+    cost = None if realistic else cost_of(units, days)
+    return row_of(name, "stocktwin kernel", rows * days * replications, seconds, cost)
+
+
+def ours_in_two_echelons(items: int, days: int, replications: int) -> dict[str, Any]:
+    """The same kernel on places that supply each other."""
+    arguments = two_echelons(items, days, replications)
+    rows = len(arguments[0].key)
+    seconds, _ = swept(arguments, rows, days, replications)
+    name = "two echelons, 1 central + 45, random lead times, rationing"
+    return row_of(name, "stocktwin kernel", rows * days * replications, seconds, None)
+
+
+def swept(arguments: tuple[Any, ...], rows: int, days: int, replications: int) -> tuple[float, np.ndarray]:
+    """CPU seconds of the sweep, and what it counted."""
     units = np.empty((rows, len(UNIT_COLUMNS), replications), np.int64)
 
     def run() -> None:
@@ -110,8 +162,7 @@ def ours(name: str, rows: int, days: int, replications: int, *, realistic: bool)
               wide=False)  # fmt: skip
 
     _, seconds = timed(run, repeat=3)
-    cost = None if realistic else cost_of(units, days)
-    return row_of(name, "stocktwin kernel", rows * days * replications, seconds, cost)
+    return seconds, units
 
 
 def plain(name: str, days: int) -> dict[str, Any]:
@@ -154,7 +205,8 @@ def main() -> None:
     name = "(s,S) Poisson(10), Zheng & Federgruen 1991"
     size = (options.rows, options.days, options.replications)
     found = [ours(name, *size, realistic=False), plain(name, options.peer_days), stockpyl(name, options.peer_days),
-             ours("(s,S) Poisson(10), random lead times 1-10, lost sales", *size, realistic=True)]  # fmt: skip
+             ours("(s,S) Poisson(10), random lead times 1-10, lost sales", *size, realistic=True),
+             ours_in_two_echelons(max(options.rows // 5, 1), 90, 192)]  # fmt: skip
     rows = [row for row in found if row]
     if len(rows) < len(found):
         print("stockpyl is not installed: left out", file=sys.stderr)
@@ -167,10 +219,10 @@ def main() -> None:
 
 def print_table(rows: list[dict[str, Any]], exact: float) -> None:
     """For people."""
-    print(f"{'problem':<54} {'engine':<26} {'item-loc-days':>13} {'CPU s':>8} {'per CPU s':>13}  cost a day")
+    print(f"{'problem':<58} {'engine':<26} {'item-loc-days':>13} {'CPU s':>8} {'per CPU s':>13}  cost a day")
     for row in rows:
         cost = f"{row['average_cost_per_day']:.3f} ± {row['se']:.3f}" if "se" in row else "-"
-        print(f"{row['problem']:<54} {row['engine']:<26} {row['item_location_days']:>13,} {row['cpu_seconds']:>8.3f} "
+        print(f"{row['problem']:<58} {row['engine']:<26} {row['item_location_days']:>13,} {row['cpu_seconds']:>8.3f} "
               f"{row['rate']:>13,.0f}  {cost}")  # fmt: skip
     print(f"\nexact cost a day of the first problem: {exact:.3f}\n")
     print("\n".join(DIFFERENCES))
