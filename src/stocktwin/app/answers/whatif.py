@@ -74,7 +74,11 @@ def simulate_scenarios(
 
 
 def read_scenario(root: Path, one: str | Mapping[str, Any]) -> Scenario:
-    """A scenario by its name or file, from a document, or with other parameters: `{"base": …, "parameters": {…}}`."""
+    """A scenario by its name or file, from a document, or with other parameters: `{"base": …, "parameters": {…}}`.
+
+    Names and files of scenarios that happen together are joined by a plus sign.
+    """
+    from stocktwin.simulation.compose import JOINT
     from stocktwin.simulation.scenario import load_scenario, parse_scenario
 
     parameters: Mapping[str, Any] = {}
@@ -82,13 +86,19 @@ def read_scenario(root: Path, one: str | Mapping[str, Any]) -> Scenario:
         if "base" not in one:
             return parse_scenario(one, str(one.get("name") or "scenario"))
         one, parameters = _based(one)
-    if one.endswith(".toml"):
-        path = Path(one)
-        if not path.exists():
-            raise NotFoundError("scenario file", one)
-        return load_scenario(path, parameters)
-    own = root / "scenarios" / f"{one}.toml"
-    return load_scenario(own if "/" not in one and own.exists() else one, parameters)
+    if JOINT in one and not Path(one).exists():
+        return load_scenario(JOINT.join(str(_named(root, part.strip())) for part in one.split(JOINT)), parameters)
+    return load_scenario(_named(root, one), parameters)
+
+
+def _named(root: Path, name: str) -> str | Path:
+    """The file of a scenario, where it is one; else that of the twin's own, else the name as the library has it."""
+    if name.endswith(".toml"):
+        if not Path(name).exists():
+            raise NotFoundError("scenario file", name)
+        return Path(name)
+    own = root / "scenarios" / f"{name}.toml"
+    return own if "/" not in name and own.exists() else name
 
 
 def _based(given: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
