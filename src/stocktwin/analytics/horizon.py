@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from stocktwin.analytics.demand import BASES, DECLARED, DemandForecast
-from stocktwin.kernels.demand import count_totals
+from stocktwin.kernels.totals import count_totals
 from stocktwin.tables.snapshot import Snapshot
 
 QUANTILES = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)

@@ -148,9 +148,7 @@ def _add_questions(router: APIRouter, twin: TwinService) -> None:
         return JSONResponse(twin.reconcile(limit=limit, after=after))
 
     @router.get("/arrivals", tags=["analytics"], summary="When each open order line will arrive")
-    def arrivals(
-        item: OptionalId = None, as_of: AsOf = None, limit: Limit = None, after: After = None
-    ) -> JSONResponse:
+    def arrivals(item: OptionalId = None, as_of: AsOf = None, limit: Limit = None, after: After = None) -> JSONResponse:
         past = {} if as_of is None else {"as_of": as_of}
         return JSONResponse(twin.arrivals(item=item, limit=limit, after=after, **past))
 
