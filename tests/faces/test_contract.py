@@ -38,10 +38,11 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwinService]:
 def places(twin: Any) -> list[tuple[str, str]]:
     """Item-locations with much to tell: with an anomaly, with a recommendation, with an order under way."""
     told = [(one["item_id"], one["location_id"]) for one in twin.anomalies()["anomalies"][:1]]
-    advised = [(one["item_id"], one["location_id"] or one["to_id"]) for one in twin.recommend()["recommendations"][:1]]
+    open_ones = [one for one in twin.recommend()["recommendations"] if one.get("status", "open") == "open"]
+    advised = [(one["item_id"], one["location_id"] or one["to_id"]) for one in open_ones[:1]]
     known = {(row["item_id"], row["location_id"]) for row in twin.grid(limit=1_000)["rows"]}
     coming = [(row.get("item_id"), row.get("to_id")) for row in twin.arrivals()["rows"]]
-    return [*told, *[pair for pair in [*advised, *coming] if pair in known][:2]]
+    return [*told, *advised, *[pair for pair in coming if pair in known][:1]]
 
 
 def place(twin: Any) -> tuple[str, str]:
