@@ -18,7 +18,7 @@ from stocktwin.app import playing
 from stocktwin.app.playing import json_lines, play_world
 from stocktwin.app.usecases import TwinService
 from stocktwin.domain.errors import EnvironmentFault, NotFoundError, UsageError
-from stocktwin.world.play import Film, known_at
+from stocktwin.world.play import Film, known_at, site_zones
 
 TWIN = """\
 [authority]
@@ -175,6 +175,31 @@ def test_rows_are_dated_however_their_times_are_written(cast: Callable[[pa.Array
     assert known_at(pa.table({"recorded_at": zoned}))[0] == known_at(pa.table({"event_time": naive}))[0]
     west = known_at(pa.table({"event_time": naive}), "America/New_York")[0]
     assert west - known_at(pa.table({"recorded_at": zoned}), "America/New_York")[0] == 5 * 3_600_000_000
+
+
+def test_local_times_are_those_of_the_place_that_a_row_is_about() -> None:
+    hour = 3_600_000_000
+    rows = pa.table({
+        "recorded_at": pa.array([datetime(2025, 1, 1)] * 6, pa.timestamp("us")),
+        "kind": ["transfer_out", "transfer_in", "receipt", "receipt", "sale", "receipt"],
+        "corrects": pa.array([None, None, None, "e1", None, None], pa.string()),
+        "from_id": ["W1", "W1", "V9", "W2", "W2", "V9"],
+        "to_id": ["W2", "W2", "W2", "V9", None, "W9"],
+    })  # fmt: skip
+    sites = {"W1": "America/New_York", "W2": "America/Los_Angeles"}
+    late = (known_at(rows, "UTC", sites) - known_at(rows, "UTC")) // hour
+    assert late.tolist() == [5, 8, 8, 8, 8, 0]
+
+
+def test_a_film_knows_the_zones_of_places_by_the_names_of_each_source(world: Path) -> None:
+    erp = world / "feeds" / "erp"
+    (erp / "locations.csv").write_text("location_id,kind,timezone\nDC,dc,America/Denver\nS,supplier,\n", "utf-8")
+    (erp / "crossref.csv").write_text(
+        "system,kind,external_id,internal_id\nwms,location,W1,DC\nwms,item,1,A\n", "utf-8"
+    )
+    assert site_zones(world / "feeds") == {
+        "erp": {"DC": "America/Denver"}, "wms": {"DC": "America/Denver", "W1": "America/Denver"}
+    }  # fmt: skip
 
 
 def test_json_lines_are_exact() -> None:
