@@ -54,11 +54,20 @@ def test_a_world_lives_on_and_carries_out_decisions(world: Path, tmp_path: Path)
         item = stream.read().splitlines()[1].split(",")[0]
     orders = tmp_path / "orders.csv"
     orders.write_text(
-        f"kind,item_id,quantity,unit,from_id,to_id\npurchase,{item},1,pallet,,DC-RENO\n", encoding="utf-8"
+        f"kind,item_id,quantity,unit,from_id,to_id\npurchase,{item},1,pallet,,DC-RENO\npurchase,NO-1,1,,,DC-RENO\n",
+        encoding="utf-8",
     )
     answer = asked("world", "step", str(copy), "--days", "2", "--decisions", str(orders))
     assert answer["rows"]["feeds/erp/orders"] > 0
     assert list((copy / "feeds" / "erp").glob("orders-2025-01-21.*"))
+    decided = answer["decisions"]
+    assert (decided["done"], decided["refused"], decided["later"]) == (1, 1, 0)
+    (lost,) = decided["exceptions"]
+    assert (lost["file"], lost["row"], lost["reason"]) == ("orders.csv", 2, "unknown item: 'NO-1'")
+    code, output = run("world", "step", str(copy), "--days", "1", "--decisions", str(orders))
+    assert code == 0
+    assert "1 done, 1 refused" in output.said
+    assert all(word in output.said for word in ("orders.csv", "NO-1", "unknown item"))
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import csv
 from collections import Counter
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -95,8 +96,8 @@ def write(path: Path, header: str, *rows: str) -> Path:
 
 
 @pytest.fixture(scope="module")
-def steered(shorter: Path, grown: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path | str | int]:
-    """A world in which one transfer, one purchase and one policy were decided, of one item."""
+def steered(shorter: Path, grown: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """A world in which a transfer, purchases and a policy were decided of one item, and two things that are not."""
     root = tmp_path_factory.mktemp("steered") / "world"
     fork(shorter, root)
     last = [
@@ -108,14 +109,17 @@ def steered(shorter: Path, grown: Path, tmp_path_factory: pytest.TempPathFactory
     (item, donor), _ = held.most_common(1)[0]
     receiver = "DC-RENO" if donor != "DC-RENO" else "DC-NEWARK"
     folder = tmp_path_factory.mktemp("decisions")
-    write(folder / "orders.csv", "kind,item_id,quantity,from_id,to_id,ordered_at",
-          f"transfer,{item},5,{donor},{receiver},",
-          f"purchase,{item},12,,{receiver},2025-02-12T09:00:00Z")  # fmt: skip
+    write(folder / "orders.csv", "order_id,line,kind,item_id,quantity,from_id,to_id,ordered_at,requested_at",
+          f",,transfer,{item},5,{donor},{receiver},,",
+          f",,purchase,{item},12,,{receiver},2025-02-12T09:00:00Z,",
+          f",,transfer,NO-1,5,{donor},{receiver},,",
+          f"PO-250208-SHA-ATL,9999,purchase,{item},,,DC-ATLANTA,,2025-03-01",
+          f",,purchase,{item},12,,{receiver},2025-02-18,")  # fmt: skip
     write(
         folder / "policies.csv", "item_id,location_id,policy,reorder_point,order_up_to", f"{item},{donor},min_max,7,9"
     )
-    advance(root, days=MORE, decisions=folder)
-    return {"root": root, "item": item, "donor": donor, "receiver": receiver}
+    built = advance(root, days=MORE, decisions=folder)
+    return {"root": root, "item": item, "donor": donor, "receiver": receiver, "built": built}
 
 
 def test_decisions_change_only_what_they_touch(steered, grown: Path):
@@ -151,27 +155,30 @@ def test_a_new_policy_is_told(steered):
     assert (steered["item"], steered["donor"], "7", "9") in rows
 
 
-@pytest.mark.parametrize(("name", "text", "value"), [
-    ("orders.csv", "kind,item_id,quantity,from_id,to_id\ntransfer,NO-1,5,DC-RENO,DC-NEWARK\n", "NO-1"),
-    ("orders.csv", "kind,item_id,quantity,from_id,to_id\ntransfer,GLV-00001,5,DC-RENO,DC-RENO\n", "DC-RENO"),
-    ("orders.csv", "kind,item_id,quantity,from_id,to_id\npurchase,GLV-00001,5,DC-RENO,DC-NEWARK\n", "DC-RENO"),
-    ("orders.csv", "kind,item_id,quantity,from_id,to_id\nsales,GLV-00001,5,,DC-NEWARK\n", "sales"),
-    ("orders.csv", "item_id,quantity,to_id\nGLV-00001,1.5,DC-NEWARK\n", "1.5"),
-    ("orders.csv", "item_id,quantity,to_id\nGLV-00001,-2,DC-NEWARK\n", "-2"),
-    ("orders.csv", "item_id,quantity,unit,to_id\nGLV-00001,2,litre,DC-NEWARK\n", "litre"),
-    ("policies.csv", "item_id,location_id,reorder_point\nGLV-00001,DC-NOWHERE,5\n", "DC-NOWHERE"),
-    ("policies.csv", "item_id,location_id,reorder_point,parameter_unit\nGLV-00001,DC-RENO,5,days\n", "days"),
-    ("policies.csv", "item_id,location_id,review_days\nGLV-00001,DC-RENO,0\n", "0"),
-    ("policies.csv", "item_id,location_id\nGLV-00001,DC-RENO\n", "reorder_point"),
-    ("other.csv", "item_id\nx\n", "other.csv"),
-])  # fmt: skip
-def test_decisions_that_make_no_sense_are_named_and_leave_the_world_as_it_was(
-    shorter: Path, tmp_path: Path, name: str, text: str, value: str
-):
+def test_what_cannot_be_carried_out_is_listed_and_keeps_nothing_back(steered):
+    said = [(one.file, one.row, one.status, one.reason) for one in steered["built"].outcomes]
+    assert said == [
+        ("orders.csv", 1, "done", ""),
+        ("orders.csv", 2, "done", ""),
+        ("orders.csv", 3, "refused", "unknown item: 'NO-1'"),
+        ("orders.csv", 4, "refused", f"order PO-250208-SHA-ATL has no line 9999 of {steered['item']}"),
+        ("policies.csv", 1, "done", ""),
+    ]
+    assert steered["built"].later == 1
+
+
+def test_a_decision_for_later_is_told_of_when_its_day_has_come(steered, tmp_path: Path):
+    fork(steered["root"], tmp_path / "world")
+    built = advance(tmp_path / "world", days=3)
+    assert [(one.row, one.status) for one in built.outcomes] == [(5, "done")]
+    assert built.later == 0
+
+
+def test_a_folder_without_decisions_leaves_the_world_as_it_was(shorter: Path, tmp_path: Path):
     before = sorted(shorter.rglob("*"))
-    (tmp_path / name).write_text(text, encoding="utf-8")
-    with pytest.raises(UsageError, match=value):
-        advance(shorter, days=1, decisions=tmp_path / name)
+    (tmp_path / "other.csv").write_text("item_id\nx\n", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"other\.csv"):
+        advance(shorter, days=1, decisions=tmp_path / "other.csv")
     assert sorted(shorter.rglob("*")) == before
 
 

@@ -21,7 +21,6 @@ from stocktwin.world.rates import PHYSICAL, Rates
 from stocktwin.world.records import NEVER, PURCHASE, Event
 from stocktwin.world.replenishment import remember, review, revise
 from stocktwin.world.state import State
-from stocktwin.world.steering import Steering
 
 LUCK = Draws(3)
 NETWORK = PROFILES["small"].network
@@ -184,7 +183,7 @@ def test_planners_leave_alone_what_was_decided_from_outside():
 
 def test_revised_settings_are_told_version_by_version():
     state = revised(2.0 * DESIGN.planned)
-    table = policy_columns(DESIGN, Steering(), state.revisions[0])
+    table = policy_columns(DESIGN, state.revisions[0])
     assert len(table["item_id"]) == len(DESIGN) + len(state.revisions[0].row)
     assert set(table["decided_on"].to_pylist()) == {"2025-01-01", "2025-03-30"}
     row = int(state.revisions[0].row[0])

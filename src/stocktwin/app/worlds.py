@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -41,11 +42,16 @@ def build_world(
 def step_world(
     folder: Path, days: int, decisions: Path | None, progress: Progress = silent, *, processes: int | None = None
 ) -> dict[str, Any]:
-    """Lets a world live on, with decisions from a file or folder; NotFoundError where there is no world."""
+    """Lets a world live on, with decisions from a file or folder; NotFoundError where there is no world. `decisions` of
+    the answer counts what became of them; its `exceptions` name file, row and reason of what was not wholly done."""
     from stocktwin.world.advance import advance
 
     built = advance(folder, days=days, decisions=decisions, processes=processes, progress=progress)
-    return {"world": str(folder), "days": days, "rows": dict(built.rows)}
+    fates = [one.status for one in built.outcomes]
+    counts = {name: fates.count(name) for name in ("done", "partly", "refused")}
+    exceptions = [asdict(one) for one in built.outcomes if one.reason]
+    decided = {**counts, "later": built.later, "exceptions": exceptions}
+    return {"world": str(folder), "days": days, "rows": dict(built.rows), "decisions": decided}
 
 
 def fork_world(folder: Path, copy: Path, at: str | None, progress: Progress = silent) -> dict[str, Any]:

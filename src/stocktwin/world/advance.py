@@ -15,6 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+import pyarrow.parquet as pq
+
 from stocktwin.domain.errors import EnvironmentFault, UsageError
 from stocktwin.domain.ports import Progress, silent
 from stocktwin.world.blocks import Rows, each_block, part_of, write_truth
@@ -26,6 +28,7 @@ from stocktwin.world.difference import new_rows, told_before
 from stocktwin.world.encoding import Columns, write_columns
 from stocktwin.world.feeds import block_feeds, finish, world_feeds
 from stocktwin.world.life import catalogue_of, live
+from stocktwin.world.outcomes import Outcome
 from stocktwin.world.settings import Settings
 
 STAGE: Final = Path("truth") / "next"
@@ -42,15 +45,16 @@ def advance(
 ) -> Built:
     """Lets the world in `folder` live `days` days more, carrying out decisions (a file or folder, see `decisions`) on
     the first of them or the day they name. What its systems tell is written beside the old files, as
-    `movements-2026-01-01.parquet`; building the longer world at once tells the same rows. Returns the new rows.
-    NotFoundError where there is no world, UsageError where days or decisions make no sense, EnvironmentFault where
-    the files tell what this version of Stocktwin would not.
+    `movements-2026-01-01.parquet`; building the longer world at once tells the same rows. Returns the new rows, and
+    what became of each decision: one that cannot be carried out keeps none of the others back. NotFoundError where
+    there is no world, UsageError where there are no days or no decisions, EnvironmentFault where the files tell what
+    this version of Stocktwin would not.
     """
     was = Settings.load(folder)
     if days < 1:
         raise UsageError(f"a world lives on by at least one day, not {days}")
     words = Words.of(was.size.network, _catalogues(was))
-    anew = () if decisions is None else read_decisions(decisions, words, was.days)
+    anew, senseless = ((), ()) if decisions is None else read_decisions(decisions, words, was.days)
     settings = replace(was, days=was.days + days, decisions=was.decisions + anew).checked()
     since = date_of(was.days)
     stage = folder / STAGE
@@ -62,7 +66,16 @@ def advance(
     _put_in_place(stage, folder)
     settings.save(folder)
     finish(folder, settings)
-    return Built(dict(rows))
+    rejected = [Outcome.rejected(one, was.days) for one in senseless]
+    outcomes = sorted([*rejected, *_outcomes(folder, was.days)], key=lambda one: (one.file, one.row))
+    return Built(dict(rows), tuple(outcomes), sum(one.day >= settings.days for one in settings.decisions))
+
+
+def _outcomes(folder: Path, day: int) -> list[Outcome]:
+    """What became of the decisions for a day and later."""
+    path = folder / "truth" / "decisions.parquet"
+    rows = pq.read_table(path).to_pylist() if path.exists() else []
+    return [Outcome(**row) for row in rows if row["day"] >= day]
 
 
 def _put_in_place(stage: Path, folder: Path) -> None:
@@ -77,14 +90,15 @@ def fork(
     folder: Path, copy: Path, *, at: date | None = None, processes: int | None = None, progress: Progress = silent
 ) -> Built:
     """Makes `copy` the world of `folder` as it was on the evening of a day (its last, unless given): what it will live
-    through is the same, whatever is decided in it later. UsageError where `copy` is not empty or the day not lived."""
+    through is the same, whatever is decided in it later. Decisions for days to come go with it unless `at` names a day.
+    UsageError where `copy` is not empty or the day not lived."""
     was = Settings.load(folder)
     if copy.exists() and any(copy.iterdir()):
         raise UsageError(f"{copy.name} is not empty")
     days = was.days if at is None else (at - START).days + 1
     if not 1 <= days <= was.days:
         raise UsageError(f"the world lives from {START} to {date_of(was.days - 1)}; {at} is not in it")
-    made = tuple(decision for decision in was.decisions if decision.day < days)
+    made = tuple(decision for decision in was.decisions if at is None or decision.day < days)
     return write_world(copy, replace(was, days=days, decisions=made), processes, progress)
 
 

@@ -12,6 +12,7 @@ from stocktwin.world.blocks import blocks_written
 from stocktwin.world.encoding import write_columns
 from stocktwin.world.feeds import finish, world_feeds
 from stocktwin.world.life import scripted_words
+from stocktwin.world.outcomes import Outcome
 from stocktwin.world.settings import Settings
 from stocktwin.world.twin_file import twin_toml
 
@@ -21,6 +22,10 @@ class Built:
     """What was written: rows by table, as `feeds/erp/movements` → rows, over all parts of a table."""
 
     rows: Mapping[str, int]
+    outcomes: tuple[Outcome, ...] = ()
+    """What became of each decision whose day has come; rows that make no sense among them."""
+    later: int = 0
+    """Decisions whose day is still to come."""
 
 
 def build(

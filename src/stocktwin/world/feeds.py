@@ -58,7 +58,7 @@ def world_feeds(settings: Settings) -> Feed:
 
 def block_feeds(life: Life) -> Feed:
     """The tables that each block tells its part of, one after the other."""
-    for name, columns in master_tables(life.design, life.steering, life.reality.revisions).items():
+    for name, columns in master_tables(life.design, life.reality.revisions).items():
         yield f"feeds/erp/{name}", columns
     yield "feeds/erp/crossref", crossref_columns(life.design, life.aliases, life.words[WMS], life.instruments.tagged)
     yield from _office_feeds(life)

@@ -71,13 +71,22 @@ class LeadTimes:
     def from_suppliers(self, day: int) -> Journeys:
         """Journeys of what is ordered on a day: gamma around the lane's mean times the supplier's slowness, longer in
         its season or while the port is congested; later by the wait for the supplier or the port."""
+        return self._shipped(day, day + self.network.supply_times.dispatch)
+
+    def rescheduled(self, day: int, supplier: int, dc: int, leaves: int) -> tuple[int, int]:
+        """When what was ordered on a day leaves and arrives, of the same luck, if it is to leave on another day."""
+        planned = np.full_like(self.network.supply_times.dispatch, leaves)
+        journeys = self._shipped(day, planned)
+        return int(journeys.leaves[supplier, dc]), int(journeys.arrives[supplier, dc])
+
+    def _shipped(self, day: int, planned: Ints) -> Journeys:
+        """Journeys of what is ordered on a day and is to be shipped on the days `planned`."""
         times, suppliers, script = self.network.supply_times, self.network.suppliers, self.around.script
         drawn = _drawn(self.luck, "supply", times, day, self.unsteadiness[:, None]) * self.slowness[:, None]
         take = np.maximum(times.least, np.rint(drawn * self._slow(day)).astype(np.int64))
-        planned = day + times.dispatch
         rested = np.stack([_after_holiday(s.timezone, row) for s, row in zip(suppliers, planned, strict=True)])
         leaves = np.stack([script.reopens(s.location_id, row) for s, row in zip(suppliers, rested, strict=True)])
-        late = leaves - planned + _drain(self.luck, "supplier", leaves > rested, day)
+        late = leaves - (day + times.dispatch) + _drain(self.luck, "supplier", leaves > rested, day)
         late += _delays(self.around, self.network.supply, leaves)
         late += self._waits(day + late, day) + self._held(day)
         return Journeys(leaves, self._received(day + take + late))

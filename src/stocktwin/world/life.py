@@ -93,7 +93,8 @@ class Life:
     def orders(self) -> OrderBook:
         """The order lines with their ids and instants."""
         reality = self.reality
-        return order_book(self.design, self.clock, reality.days, reality.lines, reality.events)
+        design, clock = self.design, self.clock
+        return order_book(design, clock, reality.days, reality.lines, reality.events, reality.amendments)
 
     @cached_property
     def documents(self) -> pa.Array:

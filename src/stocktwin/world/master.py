@@ -18,7 +18,7 @@ from stocktwin.world.encoding import Columns, base_units, chosen, number
 from stocktwin.world.goods import FAMILIES
 from stocktwin.world.network import Network
 from stocktwin.world.records import Revisions, taken
-from stocktwin.world.steering import Steering
+from stocktwin.world.steering import SETTINGS
 
 Ints = npt.NDArray[np.int64]
 
@@ -26,13 +26,13 @@ ALTERNATIVE_PREMIUM: Final = 1.12
 """What the second source asks for, relative to the first."""
 
 
-def master_tables(design: Design, steering: Steering, revisions: Revisions) -> dict[str, Columns]:
+def master_tables(design: Design, revisions: Revisions) -> dict[str, Columns]:
     """The master tables of a block's items; policies with all that was changed about them later."""
     return {
         "items": item_columns(design),
         "units": unit_columns(design),
         "sourcing": sourcing_columns(design),
-        "policies": policy_columns(design, steering, revisions),
+        "policies": policy_columns(design, revisions),
     }
 
 
@@ -120,23 +120,20 @@ def sourcing_columns(design: Design) -> Columns:
     }
 
 
-def policy_columns(design: Design, steering: Steering, revisions: Revisions) -> Columns:
+def policy_columns(design: Design, revisions: Revisions) -> Columns:
     """The `policies` table: those of the plan, then those decided or revised, day by day."""
     parts = [_policies(design, np.arange(len(design)), 0)]
-    for day in sorted({*steering.policies, *revisions.day.tolist()}):
-        design = steering.settings(design, day)
-        decided = np.unique([row for row, _ in steering.policies.get(day, ())]).astype(np.int64)
-        parts.append(_policies(design, decided, day))
+    for day in np.unique(revisions.day).tolist():
         design, rows = _revised(design, taken(revisions, revisions.day == day))
         parts.append(_policies(design, rows, day))
     return {name: pa.concat_arrays([part[name] for part in parts]) for name in parts[0]}
 
 
 def _revised(design: Design, revised: Revisions) -> tuple[Design, Ints]:
-    changed = {name: getattr(design, name).copy() for name in ("reorder_point", "order_up_to")}
+    changed = {name: getattr(design, name).copy() for name in SETTINGS}
     for name, column in changed.items():
         column[revised.row] = getattr(revised, name)
-    return replace(design, **changed), revised.row
+    return replace(design, **changed), np.unique(revised.row)
 
 
 def _policies(design: Design, row: Ints, day: int) -> Columns:

@@ -141,7 +141,7 @@ def movement_columns(
         "document": doc,
         "order_id": order_id,
         "line": orders.line.take(of_line),
-        "shipment_id": where(followed.to_numpy(zero_copy_only=False), joined("SH-", order_id), None),
+        "shipment_id": where(followed.to_numpy(zero_copy_only=False), orders.shipment_ids(np.maximum(line, 0)), None),
         "reason": _reasons(postings, kind),
         "system": chosen(SYSTEMS, np.full(len(item), system)),
         "corrects": joined(prefix, doc, chosen(SUFFIXES, postings.corrects)),

@@ -14,19 +14,21 @@ from stocktwin.world.clock import MINUTE, Clock, date_of
 from stocktwin.world.design import Design
 from stocktwin.world.encoding import chosen, instants, joined, quantities, where
 from stocktwin.world.places import Place
-from stocktwin.world.records import TRANSFER, Event, Events, Lines
+from stocktwin.world.records import TRANSFER, Amendments, Event, Events, Lines
 
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
 HOUR: Final = 3600
 PURCHASE_HOUR, TRANSFER_HOUR, CONFIRM_HOUR, SHIP_HOUR, PROMISE_HOUR, NOTICE_HOUR = 20, 12, 11, 17, 12, 9
+ANSWER_HOUR: Final = 16
+"""When the supplier's answer to a changed line is entered."""
 DELAY_NOTICE: Final = 3
 """Days of delay from which a carrier says so, that many days before the promise runs out."""
 CARRIERS: Final = {"": "Interstate Freight", "east": "Nordsee Reederei", "west": "Pacific Star Line"}
 """By the coast that a supplier ships to; by road where there is none."""
-STATUSES: Final = ("open", "confirmed", "shipped", "closed")
-OPEN, CONFIRMED, SHIPPED, CLOSED = range(4)
+STATUSES: Final = ("open", "confirmed", "shipped", "closed", "cancelled")
+OPEN, CONFIRMED, SHIPPED, CLOSED, CANCELLED = range(5)
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,26 @@ class OrderBook:
     ordered_us: Ints
     shipped_us: Ints
     promised_us: Ints
+    """As first promised."""
+    last_promise_us: Ints
+    """As promised when it is shipped."""
     notice_us: Ints
     confirmed_us: Ints
     new_promise_us: Ints
     received_us: Ints
     end_us: Ints
     """Per line: when the world ends where it is received."""
+    cancelled: Ints
+    """Per line: what was cancelled by decision."""
+    delayed: Flags
+    """Lines that come so late that somebody says so."""
+    amended: Flags
+    """Lines that were changed after they were placed: they travel by themselves."""
+    amendments: Amendments
+    answered_us: Ints
+    """Per amendment: when it is told,"""
+    amended_promise_us: Ints
+    """and the promise from then on."""
 
     @property
     def is_transfer(self) -> Flags:
@@ -57,12 +73,18 @@ class OrderBook:
     @property
     def followed(self) -> Flags:
         """Lines whose goods travel as a shipment with a number."""
-        return np.asarray(
-            self.is_transfer | self.design.network.overseas[np.where(self.is_transfer, 0, self.lines.source)]
-        )
+        by_sea = self.design.network.overseas[np.where(self.is_transfer, 0, self.lines.source)]
+        return np.asarray((self.is_transfer | by_sea) & (self.cancelled < self.lines.quantity))
+
+    def shipment_ids(self, at: Ints) -> pa.Array:
+        """Numbers of the shipments of some lines."""
+        order, line = (ids.take(pa.array(at)) for ids in (self.order_id, self.line))
+        return where(self.amended[at], joined("SH-", order, "-", line), joined("SH-", order))
 
 
-def order_book(design: Design, clock: Clock, days: int, lines: Lines, events: Events) -> OrderBook:
+def order_book(
+    design: Design, clock: Clock, days: int, lines: Lines, events: Events, amendments: Amendments
+) -> OrderBook:
     """Gives every line its number and its instants."""
     network, dc = design.network, design.dc[lines.row]
     transfer = lines.kind == TRANSFER
@@ -73,6 +95,8 @@ def order_book(design: Design, clock: Clock, days: int, lines: Lines, events: Ev
     received = np.full(len(dc), -1, np.int64)
     arrived = np.flatnonzero(np.isin(events.kind, (Event.RECEIPT, Event.TRANSFER_IN)))
     row = events.row[arrived]
+    promised, cancelled = lines.promised_day.copy(), np.zeros(len(dc), np.int64)
+    promised[amendments.line], cancelled[amendments.line] = amendments.promised_day, amendments.cancelled
     received[events.line[arrived]] = clock.instant(events.day[arrived], events.second[arrived], design.dc[row])
     return OrderBook(
         design=design,
@@ -85,11 +109,18 @@ def order_book(design: Design, clock: Clock, days: int, lines: Lines, events: Ev
         ordered_us=at(lines.day, np.where(transfer, TRANSFER_HOUR, PURCHASE_HOUR)),
         shipped_us=at(lines.shipped_day, SHIP_HOUR) + np.where(transfer, 30, 0) * MINUTE,
         promised_us=at(lines.promised_day, PROMISE_HOUR),
-        notice_us=at(np.maximum(lines.shipped_day + 1, lines.promised_day - DELAY_NOTICE), NOTICE_HOUR),
+        last_promise_us=at(promised, PROMISE_HOUR),
+        notice_us=at(np.maximum(lines.shipped_day + 1, promised - DELAY_NOTICE), NOTICE_HOUR),
         confirmed_us=at(lines.day + 1, CONFIRM_HOUR),
         new_promise_us=at(lines.arrival_day, PROMISE_HOUR),
         received_us=received,
         end_us=clock.instant(np.full(len(dc), days), 0, dc),
+        cancelled=cancelled,
+        delayed=lines.arrival_day - promised >= DELAY_NOTICE,
+        amended=np.isin(np.arange(len(dc)), amendments.line),
+        amendments=amendments,
+        answered_us=clock.instant(amendments.day, ANSWER_HOUR * HOUR, dc[amendments.line]),
+        amended_promise_us=clock.instant(amendments.promised_day, PROMISE_HOUR * HOUR, dc[amendments.line]),
     )  # fmt: skip
 
 
@@ -121,36 +152,41 @@ def _shorts(places: tuple[Place, ...], at: Ints) -> pa.Array:
 
 def order_columns(book: OrderBook) -> dict[str, pa.Array]:
     """The `orders` table: the versions of every line that the world has lived to see."""
-    lines, transfer = book.lines, book.is_transfer
+    lines, transfer, amended = book.lines, book.is_transfer, book.amendments
+    going = book.cancelled < lines.quantity
     every = np.ones(len(lines.row), bool)
     arrived = book.received_us >= 0
-    late = (lines.arrival_day - lines.promised_day >= DELAY_NOTICE) & book.followed & ~transfer
-    steps = [  # status, lines it concerns, when it is told, lines that have a promise by then, that have a new one
-        (OPEN, every, book.ordered_us + 5 * MINUTE, transfer, ~every),
-        (CONFIRMED, ~transfer, book.confirmed_us, every, ~every),
-        (SHIPPED, every, book.shipped_us + 10 * MINUTE, every, ~every),
-        (SHIPPED, late, book.notice_us, every, late),
-        (CLOSED, arrived, book.received_us + 60 * MINUTE, every, late),
+    late = book.delayed & book.followed & ~transfer
+    ends = np.where(late, book.new_promise_us, book.last_promise_us)
+    none = np.zeros(len(lines.row), np.int64)
+    steps = [  # status, lines it concerns, when it is told, lines that have a promise by then, the promise, cancelled
+        (OPEN, every, book.ordered_us + 5 * MINUTE, transfer, book.promised_us, none),
+        (CONFIRMED, ~transfer, book.confirmed_us, every, book.promised_us, none),
+        (SHIPPED, going, book.shipped_us + 10 * MINUTE, every, book.last_promise_us, book.cancelled),
+        (SHIPPED, late, book.notice_us, every, book.new_promise_us, book.cancelled),
+        (CLOSED, arrived, book.received_us + 60 * MINUTE, every, ends, lines.quantity - lines.received),
     ]
-    parts = []
-    for status, concerned, told, promised, anew in steps:
-        in_time = ~arrived | (told < book.received_us) | (status == CLOSED)
-        rows = np.flatnonzero(concerned & in_time & (told < book.end_us))
-        parts.append((rows, np.full(len(rows), status), told[rows], promised[rows], anew[rows]))
+    gone = amended.cancelled == lines.quantity[amended.line]
+    told = book.answered_us < book.end_us[amended.line]
+    parts = [tuple(column[told] for column in (
+        amended.line, np.where(gone, CANCELLED, CONFIRMED), book.answered_us, np.ones(len(gone), bool),
+        book.amended_promise_us, amended.cancelled))]  # fmt: skip
+    for status, concerned, when, promised, promise, cancelled in steps:
+        in_time = ~arrived | (when < book.received_us) | (status == CLOSED)
+        rows = np.flatnonzero(concerned & in_time & (when < book.end_us))
+        parts.append((rows, np.full(len(rows), status), when[rows], promised[rows], promise[rows], cancelled[rows]))
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
     order = np.lexsort((columns[0], columns[2]))
     return _version_columns(book, *(column[order] for column in columns))
 
 
 def _version_columns(
-    book: OrderBook, at: Ints, status: Ints, updated: Ints, promised: Flags, anew: Flags
+    book: OrderBook, at: Ints, status: Ints, updated: Ints, promised: Flags, promise: Ints, cancelled: Ints
 ) -> dict[str, pa.Array]:
     design, lines = book.design, book.lines
     item = design.item[lines.row[at]]
     scale = design.items.scale[item]
     closed = status == CLOSED
-    promise = np.where(anew, book.new_promise_us[at], book.promised_us[at])
-    received = np.where(closed, lines.received[at], 0)
     take = pa.array(at)
     return {
         "order_id": book.order_id.take(take),
@@ -163,10 +199,10 @@ def _version_columns(
         "to_id": book.to_id.take(take),
         "ordered_at": instants(book.ordered_us[at]),
         "promised_at": instants(promise, promised),
-        "shipped_at": instants(book.shipped_us[at], status >= SHIPPED),
+        "shipped_at": instants(book.shipped_us[at], closed | (status == SHIPPED)),
         "received_at": instants(book.received_us[at], closed),
-        "quantity_received": quantities(received, scale),
-        "quantity_cancelled": quantities(np.where(closed, lines.quantity[at] - received, 0), scale),
+        "quantity_received": quantities(np.where(closed, lines.received[at], 0), scale),
+        "quantity_cancelled": quantities(cancelled, scale),
         "status": chosen(STATUSES, status),
         "system": chosen(("erp",), np.zeros(len(at), np.int64)),
         "updated_at": instants(updated),
@@ -189,16 +225,16 @@ def shipment_columns(book: OrderBook) -> dict[str, pa.Array]:
     by_sea = ~book.is_transfer[at]
     carriers = [CARRIERS[supplier.coast] for supplier in design.network.suppliers]
     return {
-        "shipment_id": joined("SH-", book.order_id.take(take)),
+        "shipment_id": book.shipment_ids(at),
         "origin_id": book.from_id.take(take),
         "destination_id": book.to_id.take(take),
         "departed_at": instants(book.shipped_us[at]),
-        "promised_at": instants(book.promised_us[at]),
+        "promised_at": instants(book.last_promise_us[at]),
         "arrived_at": instants(book.received_us[at], arrived),
         "order_id": book.order_id.take(take),
         "line": book.line.take(take),
         "item_id": chosen(design.items.item_id, item),
-        "quantity": quantities(lines.quantity[at], scale),
+        "quantity": quantities(lines.quantity[at] - book.cancelled[at], scale),
         "quantity_received": quantities(lines.received[at], scale, arrived),
         "mode": chosen(("road", "sea"), by_sea.astype(np.int64)),
         "carrier": where(

@@ -26,6 +26,7 @@ from stocktwin.world.mishaps import (
     write_off,
 )
 from stocktwin.world.records import (
+    Amendments,
     Asked,
     Balances,
     Counts,
@@ -38,7 +39,7 @@ from stocktwin.world.records import (
     stacked,
     taken,
 )
-from stocktwin.world.replenishment import carry_out, receive, remember, review, revise, transfer
+from stocktwin.world.replenishment import carry_out, receive, remember, review, revise, settle, transfer
 from stocktwin.world.state import State
 from stocktwin.world.steering import Steering
 
@@ -65,8 +66,7 @@ def run(
     balances: list[Balances] = []
     for day in range(days):
         state.day = day
-        state.design = steering.settings(state.design, day)
-        state.steered[[row for row, _ in steering.policies.get(day, ())]] = True
+        settle(state, steering)
         live(state, steering)
         if day % balance_every == balance_every - 1 or day == days - 1:
             balances.append(stock(state))
@@ -80,6 +80,8 @@ def run(
         vanished=state.missing.record(),
         balances=stacked(Balances, balances),
         revisions=stacked(Revisions, state.revisions),
+        amendments=stacked(Amendments, state.amendments),
+        outcomes=tuple(state.outcomes),
     )
 
 

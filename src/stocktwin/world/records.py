@@ -10,6 +10,8 @@ from typing import Any, Final, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from stocktwin.world.outcomes import Outcome
+
 Ints = npt.NDArray[np.int64]
 Record = TypeVar("Record")
 
@@ -146,12 +148,25 @@ class Asked:
 
 @dataclass(frozen=True)
 class Revisions:
-    """One row per item-location whose settings the planners changed: at the end of `day`, to what."""
+    """One row per item-location whose settings became others: on `day` (by the planners: at its end), to what."""
 
     day: Ints
     row: Ints
     reorder_point: Ints
     order_up_to: Ints
+    review_days: Ints
+    base_stock: Ints
+
+
+@dataclass(frozen=True)
+class Amendments:
+    """One row per change of an order line after it was placed: which (`line`, a row of `Lines`), on which day, what was
+    promised then, and how much of it had been cancelled by then."""
+
+    line: Ints
+    day: Ints
+    promised_day: Ints
+    cancelled: Ints
 
 
 @dataclass(frozen=True)
@@ -166,6 +181,9 @@ class Reality:
     vanished: Vanished
     balances: Balances
     revisions: Revisions
+    amendments: Amendments
+    outcomes: tuple[Outcome, ...] = ()
+    """What became of the decisions from outside."""
 
 
 def columns(record: type[Record], size: int, /, **given: npt.NDArray[Any] | int) -> Record:

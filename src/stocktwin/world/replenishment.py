@@ -10,10 +10,14 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from stocktwin.domain.quantity import from_atomic
+from stocktwin.world.amendments import amend
+from stocktwin.world.clock import date_of
 from stocktwin.world.lots import NO_LOT, lot_code
+from stocktwin.world.outcomes import DONE, PARTLY, REFUSED, Outcome
 from stocktwin.world.records import NEVER, PURCHASE, TRANSFER, Event, Lines, Revisions, columns, taken
 from stocktwin.world.state import State
-from stocktwin.world.steering import Steering
+from stocktwin.world.steering import SETTINGS, Asked, Steering
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -133,7 +137,8 @@ def revise(state: State) -> None:
     lot = (design.order_up_to - design.reorder_point)[rows] * np.sqrt(factor)
     high = low + np.ceil(lot / multiple).astype(np.int64) * multiple
     new = (low != design.reorder_point[rows]) | (high != design.order_up_to[rows])
-    told = columns(Revisions, len(rows), day=state.day, row=rows, reorder_point=low, order_up_to=high)
+    told = columns(Revisions, len(rows), day=state.day, row=rows, reorder_point=low, order_up_to=high,
+                   review_days=design.review_days[rows], base_stock=design.base_stock[rows])  # fmt: skip
     state.revisions.append(taken(told, new))
     state.short[rows] = 0.0
     state.design = replace(
@@ -162,20 +167,68 @@ def _changed(column: npt.NDArray[Any], rows: Ints, values: npt.NDArray[Any]) -> 
     return column
 
 
+def settle(state: State, steering: Steering) -> None:
+    """Puts the settings that were decided from outside in force, from the morning of the day on."""
+    decided = steering.policies.get(state.day, ())
+    if not decided:
+        return
+    state.design, refused = steering.settings(state.design, state.day)
+    state.outcomes += [Outcome.of(one, REFUSED if one in refused else DONE, refused.get(one, "")) for _, one in decided]
+    rows = np.unique([row for row, one in decided if one not in refused]).astype(np.int64)
+    state.steered[rows] = True
+    design = state.design
+    state.revisions.append(
+        columns(
+            Revisions, len(rows), day=state.day, row=rows, **{name: getattr(design, name)[rows] for name in SETTINGS}
+        )
+    )
+
+
 def carry_out(state: State, steering: Steering) -> None:
-    """Does what was decided from outside: moves what the donor has, orders what is asked for. Closed DCs do nothing."""
-    is_open = state.open
-    if asked := steering.transfers.get(state.day):
-        left = state.on_hand.copy()
-        given = np.zeros_like(asked.quantity)
-        for k, donor in enumerate(asked.source.tolist()):
-            given[k] = min(left[donor], asked.quantity[k])
-            left[donor] -= given[k]
-        at = np.flatnonzero((given > 0) & is_open[asked.row] & is_open[asked.source])
-        _move(state, asked.source[at], asked.row[at], given[at], DECIDED)
-    if asked := steering.purchases.get(state.day):
-        at = np.flatnonzero(is_open[asked.row])
-        _purchase(state, asked.row[at], asked.source[at], asked.quantity[at], DECIDED)
+    """Does what was decided from outside: moves what the donor has, changes order lines, orders what is asked for."""
+    left = state.on_hand.copy()
+    moves = []
+    for asked in steering.transfers.get(state.day, ()):
+        outcome, given = _given(state, asked, int(left[asked.source]))
+        left[asked.source] -= given
+        state.outcomes.append(outcome)
+        if given:
+            moves.append((asked.source, asked.row, given))
+    donor, receiver, quantity = np.array(moves, np.int64).reshape(-1, 3).T
+    _move(state, donor, receiver, quantity, DECIDED)
+    state.outcomes += [amend(state, asked) for asked in steering.changes.get(state.day, ())]
+    asked_for = [(asked, _no_purchase(state, asked)) for asked in steering.purchases.get(state.day, ())]
+    state.outcomes += [Outcome.of(one.decision, REFUSED if why else DONE, why) for one, why in asked_for]
+    bought = [(one.row, one.source, one.decision.quantity) for one, why in asked_for if not why]
+    if bought:
+        row, source, quantity = np.array(bought, np.int64).T
+        _purchase(state, row, source, quantity, DECIDED)
+
+
+def _given(state: State, asked: Asked, there: int) -> tuple[Outcome, int]:
+    """What becomes of a transfer where so much is left, and how much is moved."""
+    one = asked.decision
+    closed = _closed(state, asked.row, asked.source)
+    if closed or not there:
+        return Outcome.of(one, REFUSED, closed or f"{one.source_id} has none"), 0
+    if there < one.quantity:
+        part = from_atomic(there, int(state.design.items.scale[state.design.item[asked.row]]))
+        return Outcome.of(one, PARTLY, f"{one.source_id} has only {part}"), there
+    return Outcome.of(one), one.quantity
+
+
+def _no_purchase(state: State, asked: Asked) -> str:
+    """Why something cannot be ordered; empty where it can."""
+    row, design = asked.row, state.design
+    if asked.source not in (design.supplier[row], design.alternative[row]):
+        return f"{asked.decision.source_id} does not deliver {asked.decision.item_id} to {asked.decision.location_id}"
+    return _closed(state, row)
+
+
+def _closed(state: State, *rows: int) -> str:
+    """Says so where a DC of these item-locations does not work today."""
+    shut = [state.design.dc_ids[state.design.dc[row]] for row in rows if not state.open[row]]
+    return f"{shut[0]} is closed on {date_of(state.day)}" if shut else ""
 
 
 def _numbers(group: Ints) -> Ints:

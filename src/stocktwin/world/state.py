@@ -16,7 +16,20 @@ from stocktwin.world.leadtimes import LeadTimes
 from stocktwin.world.lots import NO_LOT, Lots
 from stocktwin.world.missing import Missing
 from stocktwin.world.noise import scattered
-from stocktwin.world.records import EFFECT, Asked, Counts, Event, Events, Lines, Revisions, Vanished, columns, taken
+from stocktwin.world.outcomes import Outcome
+from stocktwin.world.records import (
+    EFFECT,
+    Amendments,
+    Asked,
+    Counts,
+    Event,
+    Events,
+    Lines,
+    Revisions,
+    Vanished,
+    columns,
+    taken,
+)
 
 Ints = npt.NDArray[np.int64]
 
@@ -82,6 +95,11 @@ class State:
     counts: list[Counts] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
     revisions: list[Revisions] = field(default_factory=list)
+    amendments: list[Amendments] = field(default_factory=list)
+    cancelled: dict[int, int] = field(default_factory=dict)
+    """Row in the log of lines → how much of it was cancelled from outside."""
+    outcomes: list[Outcome] = field(default_factory=list)
+    """What became of the decisions from outside."""
 
     @classmethod
     def start(cls, design: Design, luck: Draws, around: Circumstances | None = None) -> State:

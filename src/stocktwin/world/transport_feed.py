@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from stocktwin.world.clock import MINUTE, Clock
 from stocktwin.world.draws import Draws
-from stocktwin.world.encoding import Columns, chosen, instants, joined
+from stocktwin.world.encoding import Columns, chosen, instants
 from stocktwin.world.order_feed import OrderBook
 from stocktwin.world.rates import Coverage, Rates
 from stocktwin.world.telematics import MILESTONES, Journeys, Positions, milestones, pings
@@ -25,16 +25,17 @@ def journeys_of(book: OrderBook, clock: Clock) -> tuple[Journeys, pa.Array]:
     """The shipments that have left, and their numbers."""
     lines, design = book.lines, book.design
     left = np.flatnonzero(book.followed & (book.shipped_us + 10 * MINUTE < book.end_us))
-    numbers = book.order_id.take(pa.array(left)).dictionary_encode()
+    numbers = book.shipment_ids(left).dictionary_encode()
     _, first = np.unique(numbers.indices.to_numpy(), return_index=True)
     at = left[first]
     dc = design.dc[lines.row[at]]
     transfer = book.is_transfer[at]
     arrives = clock.instant(lines.arrival_day[at], GATE_HOUR * 3600, dc)
     key = ((lines.day[at] * 2 + transfer) * 1000 + lines.source[at]) * 1000 + dc
+    key += np.where(book.amended[at], lines.number[at], 0) * 10**10
     journeys = Journeys(transfer, lines.source[at], dc, key, book.shipped_us[at],
                         np.maximum(arrives, book.shipped_us[at] + 60 * MINUTE), book.end_us[at])  # fmt: skip
-    return journeys, joined("SH-", book.order_id.take(pa.array(at)))
+    return journeys, book.shipment_ids(at)
 
 
 def milestone_columns(book: OrderBook, clock: Clock) -> Columns:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from typing import Final
 
 import numpy as np
@@ -27,6 +28,7 @@ from stocktwin.world.labels import (
 from stocktwin.world.life import Life
 from stocktwin.world.movement_feed import KINDS, conditions, documents, ends, lot_texts
 from stocktwin.world.order_feed import OrderBook
+from stocktwin.world.outcomes import Outcome
 from stocktwin.world.posting_faults import ERP, IOT, RFID, SYSTEMS, WMS, Cause
 from stocktwin.world.postings import correction_second
 from stocktwin.world.records import EFFECT, NEVER, UNREPORTED, Event, Reality, stacked, taken
@@ -54,6 +56,15 @@ def truth_tables(life: Life) -> Iterator[tuple[str, Columns]]:
     yield "truth/movements", movement_columns(design, life.clock, reality, life.orders)
     yield "truth/demand", demand_columns(design, reality)
     yield "truth/faults", fault_columns(life)
+    if life.settings.decisions:
+        yield "truth/decisions", outcome_columns(reality.outcomes)
+
+
+def outcome_columns(outcomes: Sequence[Outcome]) -> Columns:
+    """What became of the decisions from outside."""
+    types = {"row": pa.int64(), "day": pa.int64()}
+    names = [field.name for field in fields(Outcome)]
+    return {name: pa.array([getattr(one, name) for one in outcomes], types.get(name, pa.string())) for name in names}
 
 
 def _shelf(design: Design, row: Ints) -> dict[str, pa.Array]:

@@ -20,7 +20,15 @@ def built(answer: Answer) -> str:
 
 def stepped(answer: Answer) -> str:
     """A world that lived on."""
-    return f"{answer['world']} lived {answer['days']} days more ({_told(answer)}); `ingest` takes in what is new."
+    head = f"{answer['world']} lived {answer['days']} days more ({_told(answer)}); `ingest` takes in what is new."
+    decided = answer["decisions"]
+    counts = {name: count for name, count in decided.items() if name != "exceptions" and count}
+    if not counts:
+        return head
+    summary = "Decisions: " + ", ".join(f"{count:,} {name}" for name, count in counts.items()) + "."
+    rows = [{**one, "order": one["order_id"] and f"{one['order_id']} {one['line']}"} for one in decided["exceptions"]]
+    names = ("file", "row", "status", "kind", "item_id", "location_id", "order", "reason")
+    return "\n".join([head, summary, *([table(rows, names)] if rows else [])])
 
 
 def forked(answer: Answer) -> str:
