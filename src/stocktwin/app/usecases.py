@@ -191,6 +191,12 @@ class TwinService(LedgerQuestions):
 
         return export(self.ledger, folder, form)
 
+    def export_decisions(self, folder: Path, *, everything: bool = False) -> dict[str, Any]:
+        """Writes what was approved since the last such export, or ever, as tables that an ERP can carry out."""
+        from stocktwin.app.answers.decided import export_decisions
+
+        return export_decisions(self.ledger, self.settings.root, folder, everything)
+
     # ---- analytics
 
     @cached_property

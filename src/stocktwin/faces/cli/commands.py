@@ -221,14 +221,21 @@ def decisions(run: Session, /, **options: Any) -> None:
 
 
 @cli.command()
-@click.argument("folder")
+@click.argument("what", nargs=-1, required=True, metavar="[decisions] FOLDER")
 @click.option(
-    "--format", "form", type=click.Choice(["csv", "parquet"]), default="csv", show_default=True, help="Of the files."
+    "--format", "form", type=click.Choice(["csv", "parquet"]), default="csv", show_default=True, help="Of the facts."
 )
+@click.option("--all", "everything", is_flag=True, help="With `decisions`: all of them, not only the new ones.")
 @session
-def export(run: Session, folder: str, form: str) -> None:
-    """Write every accepted fact back as an exchange folder."""
-    run.show(run.twin.export(run.path(folder), form=form), render.export)
+def export(run: Session, what: tuple[str, ...], form: str, everything: bool) -> None:
+    """Write every accepted fact back as an exchange folder; or, as `export decisions FOLDER`, what was approved since
+    the last such export, as orders and policies to be carried out."""
+    if len(what) == 2 and what[0] == "decisions":
+        run.show(run.twin.export_decisions(run.path(what[1]), everything=everything), render.exported_decisions)
+        return
+    if len(what) > 1 or what[0] == "decisions":
+        raise UsageError(f"export FOLDER, or export decisions FOLDER, not export {' '.join(what)}")
+    run.show(run.twin.export(run.path(what[0]), form=form), render.export)
 
 
 @cli.command()

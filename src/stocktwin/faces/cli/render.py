@@ -269,6 +269,14 @@ def _rows(decision: Mapping[str, Any]) -> str:
     return f"{len(decision['quarantine_ids']):,} quarantined rows"
 
 
+def exported_decisions(answer: Answer) -> str:
+    """What is to be carried out."""
+    if not answer["approved"]:
+        return "nothing was approved since the last export"
+    rows = table(answer["left_out"], ("id", "kind", "reason"))
+    return export(answer) + (f"\nLeft out:\n{rows}" if answer["left_out"] else "")
+
+
 def export(answer: Answer) -> str:
     """Files written."""
     return table(answer["files"], ("file", "rows"))
