@@ -27,43 +27,16 @@ Row = Mapping[str, Any]
 
 
 def advise(folder: Path, top: int, into: Path) -> dict[str, int]:
-    """What the twin recommends tonight, approved, as exchange tables in `into`; how many of each kind."""
+    """What the twin recommends tonight, approved, exported to `into` as `stocktwin export decisions` does; how many
+    of each kind."""
     with Twin.open(folder) as twin:
         twin.ingest()
         found: Sequence[Row] = twin.recommend(top=top)["recommendations"]
         for entry in found:
             twin.service.approve(entry["id"], by="closed loop", reason="tutorial")
-    into.mkdir(parents=True)
-    write(into / "orders.csv", [order(entry) for entry in found if entry["kind"] == "transfer"])
-    write(into / "policies.csv", [policy(entry) for entry in found if entry["kind"] == "safety_stock"])
+        twin.service.export_decisions(into)
     kinds = [entry["kind"] for entry in found]
     return {kind: kinds.count(kind) for kind in sorted(set(kinds))}
-
-
-def order(entry: Row) -> Row:
-    """A transfer as an exchange row."""
-    names = ("item_id", "quantity", "from_id", "to_id")
-    return {"kind": "transfer", **{name: entry[name] for name in names}}
-
-
-def policy(entry: Row) -> Row:
-    """A safety stock as the levels that it moves."""
-    details = entry["details"]
-    return {
-        "item_id": entry["item_id"],
-        "location_id": entry["location_id"],
-        "reorder_point": details.get("proposed_reorder_point"),
-        "order_up_to": details.get("proposed_order_up_to"),
-    }
-
-
-def write(path: Path, rows: Sequence[Row]) -> None:
-    """A CSV file, unless there is nothing to write."""
-    if rows:
-        with path.open("w", encoding="utf-8", newline="") as stream:
-            writer = csv.DictWriter(stream, list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
 
 
 def outcome(folder: Path, days: int) -> dict[str, float]:
@@ -104,7 +77,10 @@ def main() -> None:
         decisions = given.folder / f"decisions-{cycle + 1}"
         print(f"day {given.days + cycle * given.step}:", advise(twin, given.top, decisions), flush=True)
         some = any(decisions.iterdir())
-        step_world(twin, given.step, decisions if some else None)
+        carried = step_world(twin, given.step, decisions if some else None)["decisions"]
+        print({name: count for name, count in carried.items() if name != "exceptions"}, flush=True)
+        for one in carried["exceptions"]:
+            print(f"  {one['status']}: {one['file']}, row {one['row']}: {one['reason']}", flush=True)
     span = given.cycles * given.step
     result = {name: outcome(folder, span) for name, folder in (("people", people), ("twin", twin))}
     print(json.dumps(result, indent=1))
