@@ -8,6 +8,8 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from stocktwin.analytics.anomaly_rules.facts import UNSURE, Facts, Ints, observation_fact
 from stocktwin.analytics.anomaly_rules.matching import Match
@@ -124,15 +126,13 @@ def _claims(facts: Facts, methods: tuple[str, ...]) -> dict[tuple[int, int, str,
     """(item, place, method, lot) → claims with a record to compare to, in time order."""
     codes = facts.snapshot.item_codes.code, facts.snapshot.location_codes.code
     keyed = []
-    for row in facts.evidence.observations.to_pylist():
+    seen = facts.evidence.observations
+    asked = pc.and_(
+        pc.is_in(seen["method"], pa.array(methods)), pc.and_(seen["anchored"], seen["record_balance"].is_valid())
+    )
+    for row in seen.filter(asked).to_pylist():
         item, place = codes[0](row["item_id"]), codes[1](row["location_id"])
-        if (
-            row["method"] in methods
-            and row["anchored"]
-            and row["record_balance"] is not None
-            and item >= 0
-            and place >= 0
-        ):
+        if item >= 0 and place >= 0:
             keyed.append(
                 ((item, place, row["method"], row["lot"] or "", row["system"] if methods is BOOKS else ""), row)
             )

@@ -88,6 +88,15 @@ class Movements:
         return found
 
     @cached_property
+    def order_lines(self) -> dict[int, tuple[str, str]]:
+        """Row → (order, line) of the movements that name one."""
+        rows = np.flatnonzero(self.order >= 0)
+        named = self.table.select(["order_id", "line"]).take(pa.array(rows))
+        return dict(
+            zip(rows.tolist(), zip(*(column.to_pylist() for column in named.columns), strict=True), strict=True)
+        )
+
+    @cached_property
     def by_pair(self) -> dict[tuple[int, ...], Ints]:
         """(item, place) → rows, in time order."""
         ours = np.flatnonzero(self.place >= 0)

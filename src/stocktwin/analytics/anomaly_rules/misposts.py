@@ -143,10 +143,8 @@ def _lone_receipts(facts: Facts) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _line(facts: Facts, row: int) -> dict[str, Any] | None:
-    if facts.movements.order[row] < 0:
-        return None
-    posting = facts.movements.row(row)
-    return facts.orders.get((posting["order_id"], posting["line"], int(facts.movements.item[row])))
+    named = facts.movements.order_lines.get(row)
+    return None if named is None else facts.orders.get((*named, int(facts.movements.item[row])))
 
 
 def _against_counts(
