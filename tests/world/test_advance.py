@@ -155,6 +155,36 @@ def test_a_new_policy_is_told(steered):
     assert (steered["item"], steered["donor"], "7", "9") in rows
 
 
+def test_lines_that_the_erp_told_are_changed_and_the_new_versions_are_told(shorter: Path, tmp_path: Path):
+    fork(shorter, tmp_path / "world")
+    versions = pq.read_table(shorter / "feeds/erp/orders.parquet").to_pylist()
+    last = {(row["order_id"], row["line"]): row for row in versions}
+    open_lines = [row for row in last.values() if row["status"] == "confirmed" and row["order_id"].startswith("PO-")]
+    chosen = open_lines[:: max(1, len(open_lines) // 8)][:8]
+    names = ("order_id", "line", "item_id", "quantity")
+    write(tmp_path / "orders.csv", ",".join((*names, "status", "promised_at")), *(
+        ",".join([*(str(row[name]) for name in names), "cancelled" if k % 2 else "",
+                  "" if k % 2 else str((row["promised_at"] + timedelta(days=5)).date())])
+        for k, row in enumerate(chosen)))  # fmt: skip
+    built = advance(tmp_path / "world", days=MORE, decisions=tmp_path / "orders.csv")
+    said = {one.row - 1: one for one in built.outcomes}
+    assert set(said) == set(range(len(chosen)))
+    done = [k for k, one in said.items() if one.status == "done"]
+    assert {k % 2 for k in done} == {0, 1}
+    told = pq.read_table(tmp_path / "world/feeds/erp/orders-2025-02-10.parquet").to_pylist()
+    for k, row in enumerate(chosen):
+        new = [one for one in told if (one["order_id"], one["line"]) == (row["order_id"], row["line"])]
+        if k not in done:
+            assert "cancelled" not in {one["status"] for one in new}, said[k]
+        elif k % 2:
+            assert [(one["status"], one["quantity_cancelled"]) for one in new] == [("cancelled", row["quantity"])]
+        else:
+            assert new[0]["promised_at"] > row["promised_at"]
+            assert new[0]["status"] == "confirmed"
+    fork(tmp_path / "world", tmp_path / "again")
+    assert feeds(tmp_path / "again") == feeds(tmp_path / "world")
+
+
 def test_what_cannot_be_carried_out_is_listed_and_keeps_nothing_back(steered):
     said = [(one.file, one.row, one.status, one.reason) for one in steered["built"].outcomes]
     assert said == [
