@@ -62,12 +62,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def scored(world: Path) -> dict[str, Any]:
-    return score_world(world, days=4)
+    return score_world(world, days=4, every=1)
 
 
 def test_each_night_is_judged_by_what_was_known_then(scored: dict[str, Any]) -> None:
     found = scored
-    assert found["scored"] == {"first_day": "2025-01-03", "last_day": "2025-01-07", "nights": 5}
+    assert found["scored"] == {"first_day": "2025-01-03", "last_day": "2025-01-07", "nights": 5, "every": 1}
     assert [(night["date"], night["mae"]) for night in found["record"]["by_day"]] == [
         ("2025-01-03", 2.5), ("2025-01-04", 2.5), ("2025-01-05", 0.0), ("2025-01-06", 0.0), ("2025-01-07", 0.0),
     ]  # fmt: skip
@@ -93,3 +93,13 @@ def test_the_belief_is_absent_until_there_is_one(scored: dict[str, Any]) -> None
 def test_a_period_that_does_not_fit_is_named(world: Path, days: int) -> None:
     with pytest.raises(UsageError, match=str(days)):
         score_world(world, days=days)
+
+
+def test_rare_askings_tell_of_anomalies_later_and_of_balances_the_same(world: Path, scored: dict[str, Any]) -> None:
+    rare = score_world(world, days=4, every=3)
+    assert rare["scored"]["every"] == 3
+    assert (rare["record"], rare["arrivals"], rare["demand"]) == tuple(
+        scored[name] for name in ("record", "arrivals", "demand")
+    )
+    with pytest.raises(UsageError, match="--every"):
+        score_world(world, days=4, every=0)

@@ -251,3 +251,8 @@ class TestTruth:
         assert not has_truth(tmp_path)
         with pytest.raises(UsageError, match=str(tmp_path)):
             Truth(tmp_path)
+
+
+def test_a_finding_told_at_each_of_rare_askings_is_one_case() -> None:
+    told = tellings(*[(d * DAY, "theft", "C", "D", d * DAY, (d + 1) * DAY) for d in (1, 8, 15, 29)])
+    assert [len(cases_of(told, every)) for every in (1, 7, 14)] == [4, 2, 1]

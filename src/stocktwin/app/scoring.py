@@ -1,4 +1,4 @@
-"""Asks a twin night after night what it would have said then, and has the world's scorer hold it against the truth."""
+"""Asks a twin every few nights what it would have said then, and has the world's scorer hold it against the truth."""
 
 from __future__ import annotations
 
@@ -26,18 +26,21 @@ ASKED_AT: Final = 9 * DAY // 24
 """Time of the next UTC day at which the twin is asked about a day: every day has ended from the Atlantic to Hawaii, and
 no next one has begun to work."""
 ANOMALY_DAYS: Final = 90
+EVERY: Final = 3
+"""Nights from one look for anomalies to the next: each takes seconds."""
 ORIGIN_DAYS: Final = 14
 HORIZON: Final = 28
 SYMPTOMS: Final = "record_against_"
 """Kinds of anomaly that name no cause."""
 
 
-def score_world(folder: Path, *, days: int = 90, progress: Progress = silent) -> dict[str, Any]:
+def score_world(folder: Path, *, days: int = 90, every: int = EVERY, progress: Progress = silent) -> dict[str, Any]:
     """Scores the twin of a world's folder over its last `days`.
 
-    The feeds are replayed into a fresh twin as they were recorded. Each night of the period it is asked for its
-    balances (where the truth states them) and its anomalies, every 14 days for arrival windows and demand over 28
-    days. UsageError where the folder holds no truth, or fewer days than are asked for.
+    The feeds are replayed into a fresh twin as they were recorded. Every so many nights of the period, on the first and
+    on the last, it is asked for its anomalies, each night for its balances where the truth states them, every 14 days
+    for arrival windows and demand over 28 days. UsageError where the folder holds no truth, or fewer days than are
+    asked for.
     """
     from stocktwin.world.score import Truth, score
 
@@ -48,26 +51,32 @@ def score_world(folder: Path, *, days: int = 90, progress: Progress = silent) ->
         first = replay.first // DAY + 1
         if not 1 <= days < last - first:
             raise UsageError(f"--days must lie between 1 and {last - first - 1} here, not {days}")
-        answers = _ask(replay, truth, last - days, last, progress)
+        if every < 1:
+            raise UsageError(f"--every must be at least 1 night, not {every}")
+        answers = _ask(replay, truth, last - days, last, every, progress)
     finally:
         replay.close()
-    scored = {"first_day": day(last - days), "last_day": day(last), "nights": days + 1}
+    scored = {"first_day": day(last - days), "last_day": day(last), "nights": days + 1, "every": every}
     return plain_answer({"scored": scored, **score(truth, answers)})
 
 
-def _ask(replay: Replay, truth: Truth, first: int, last: int, progress: Progress) -> Answers:
-    """One asking a night, from the night after day `first` to that after day `last`."""
+def _ask(replay: Replay, truth: Truth, first: int, last: int, every: int, progress: Progress) -> Answers:
+    """From the night after day `first` to that after day `last`; nights on which nothing is asked go by."""
     notes = Notes(replay.service)
     stated = set(truth.days)
     for at, number in enumerate(range(first, last + 1)):
-        progress(at, last + 1 - first, "asking the twin about each night")
+        progress(at, last + 1 - first, "asking the twin about the nights")
+        due = at % every == 0 or number == last
+        if not (due or number in stated or at % ORIGIN_DAYS == 0):
+            continue
         replay.advance((number + 1) * DAY + ASKED_AT)
-        notes.anomalies(replay.now)
+        if due:
+            notes.anomalies(replay.now)
         if number in stated:
             notes.balances(number)
         if at % ORIGIN_DAYS == 0:
             notes.outlook(replay.now)
-    return notes.answers((first + 1) * DAY + ASKED_AT, replay.now)
+    return notes.answers((first + 1) * DAY + ASKED_AT, replay.now, every)
 
 
 @dataclass
@@ -119,7 +128,7 @@ class Notes:
             when | {name: row[name] for name in ("item_id", "location_id", *NAMES)} for row in ahead["rows"]
         )
 
-    def answers(self, since: int, until: int) -> Answers:
+    def answers(self, since: int, until: int, every: int) -> Answers:
         """Everything, as columns."""
         from stocktwin.world.score import Answers
         from stocktwin.world.score_balances import TOLD
@@ -131,6 +140,7 @@ class Notes:
             since,
             until,
             item_locations=len(snapshot),
+            every=every,
             cost=_costs(snapshot.items),
             record=pa.concat_tables(self.record) if self.record else TOLD.empty_table(),
             books={name: pa.concat_tables(told) for name, told in self.books.items()},

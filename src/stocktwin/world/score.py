@@ -160,6 +160,8 @@ class Answers:
     since: int
     until: int
     item_locations: int
+    every: int = 1
+    """Nights from one asking for anomalies to the next."""
     cost: Mapping[str, float] = field(default_factory=dict)
     """Unit cost by item, for errors in money."""
     record: pa.Table | None = None
@@ -186,6 +188,7 @@ def score(truth: Truth, answers: Answers) -> dict[str, Any]:
         }
     if answers.tellings is not None:
         period = {"since": answers.since, "until": answers.until, "item_locations": answers.item_locations}
+        period["every"] = answers.every
         out |= score_cases(truth.faults, answers.tellings, **period)
     if answers.windows is not None:
         out["arrivals"] = score_arrivals(answers.windows, truth.arrivals, (truth.days[-1] + 1) * DAY)

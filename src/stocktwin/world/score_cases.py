@@ -57,25 +57,26 @@ class Case:
     told_at: int
 
 
-def cases_of(tellings: pa.Table) -> list[Case]:
+def cases_of(tellings: pa.Table, every: int = 1) -> list[Case]:
     """Findings told evening after evening (`TELLINGS`) as cases: the same cause, item and location, until it was not
-    told for longer than `SILENCE`."""
+    told for longer than `SILENCE`, or than the `every` nights from one asking to the next where that is more."""
+    silence = max(SILENCE, every * DAY)
     told: dict[tuple[str, str, str], list[tuple[int, int, int]]] = defaultdict(list)
     for row in tellings.to_pylist():
         key = (row["cause"] or "", row["item_id"], row["location_id"])
         told[key].append((row["told_at"], row["since"], row["until"]))
     out = []
     for (cause, item, location), rows in sorted(told.items()):
-        for run in _runs(sorted(rows)):
+        for run in _runs(sorted(rows), silence):
             since, until = min(row[1] for row in run), max(row[2] for row in run)
             out.append(Case(cause or None, item, location, since, until, run[0][0]))
     return out
 
 
-def _runs(rows: Sequence[tuple[int, int, int]]) -> Iterable[list[tuple[int, int, int]]]:
+def _runs(rows: Sequence[tuple[int, int, int]], silence: int) -> Iterable[list[tuple[int, int, int]]]:
     run: list[tuple[int, int, int]] = []
     for row in rows:
-        if run and row[0] - run[-1][0] > SILENCE:
+        if run and row[0] - run[-1][0] > silence:
             yield run
             run = []
         run.append(row)
@@ -98,9 +99,10 @@ def about(case: Case, fault: Fault) -> bool:
 
 
 def score_cases(
-    faults: Sequence[Fault], tellings: pa.Table, *, since: int, until: int, item_locations: int
+    faults: Sequence[Fault], tellings: pa.Table, *, since: int, until: int, item_locations: int, every: int = 1
 ) -> dict[str, Any]:
-    """Found faults and false alarms of a twin that was asked regularly from `since` until `until` (µs).
+    """Found faults and false alarms of a twin that was asked every so many nights from `since` until `until`
+    (µs).
 
     `causes`: per cause named by a label or by the twin, `recall` (faults that stood in the period and were told under
     their own cause ÷ faults that stood in it), `precision` (cases of that cause that are about a fault of that cause ÷
@@ -111,7 +113,7 @@ def score_cases(
     null.
     """
     standing = [fault for fault in faults if fault.start <= until and fault.end >= since]
-    known = cases_of(tellings)
+    known = cases_of(tellings, every)
     fresh = [case for case in known if case.told_at > since]
     near = _near(fresh, faults)
     noticed = {id(fault) for found in _near(known, faults) for fault in found} & {id(fault) for fault in standing}

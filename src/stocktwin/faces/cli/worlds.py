@@ -114,10 +114,17 @@ def world_play(run: Session, folder: str, speed: float, since: str | None, days:
 @click.command()
 @click.argument("folder")
 @click.option("--days", type=click.IntRange(1, 3650), default=90, show_default=True, help="Of the last so many days.")
+@click.option(
+    "--every",
+    type=click.IntRange(1, 365),
+    default=3,
+    show_default=True,
+    help="Look for anomalies every so many nights; 1 times detection by the night, and takes longest.",
+)
 @session
-def score(run: Session, folder: str, days: int) -> None:
+def score(run: Session, folder: str, days: int, every: int) -> None:
     """Hold the twin of a world's FOLDER against the truth: its feeds are replayed night by night, and what the twin
-    says each night is compared with what was so (docs/scoring.md defines every figure)."""
+    says is compared with what was so (docs/scoring.md defines every figure)."""
     from stocktwin.app.scoring import score_world
 
-    run.show(score_world(run.path(folder), days=days, progress=run.progress()), render.scored)
+    run.show(score_world(run.path(folder), days=days, every=every, progress=run.progress()), render.scored)
