@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from stocktwin.domain.errors import ConfigError, EnvironmentFault
+from stocktwin.world import build
 from stocktwin.world.script import Known, Script, load_events, parse_events
 
 KNOWN = Known(
@@ -119,3 +120,11 @@ def test_known_words_pass():
     ]  # fmt: skip
     parse_events({"disruption": tables}).check(KNOWN)
     Script().check(KNOWN)
+
+
+def test_a_place_that_the_world_does_not_have_is_named_with_its_file(tmp_path):
+    script = tmp_path / "storms.toml"
+    script.write_text('[[disruption]]\nkind = "location_closed"\nlocation = "DC-MARS"\ndays = 2\n', "utf-8")
+    with pytest.raises(ConfigError, match=r"storms\.toml: disruption\[0\]\.location: unknown: 'DC-MARS'"):
+        build(tmp_path / "world", days=2, events=script)
+    assert not (tmp_path / "world").exists()

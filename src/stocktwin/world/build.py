@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stocktwin.domain.ports import Progress, silent
@@ -46,12 +46,14 @@ def build(
     unless `processes` says otherwise). Day 0 is 2025-01-01. UsageError names an unknown profile, a number of days that
     is not between 1 and 3650, and what is wrong in the files.
     """
-    return write_world(folder, Settings.of(profile, days, seed, rates, events), processes, progress)
+    settings = Settings.of(profile, days, seed, rates, events)
+    if events is not None:
+        replace(settings.script, file=events.name).check(scripted_words(settings))
+    return write_world(folder, settings, processes, progress)
 
 
 def write_world(folder: Path, settings: Settings, processes: int | None, progress: Progress) -> Built:
     """Writes a whole world."""
-    settings.script.check(scripted_words(settings))
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "twin.toml").write_text(twin_toml(settings.size), encoding="utf-8")
     settings.save(folder)
