@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from typing import Any
 
+from stocktwin.app.answers.paging import page
+
 EVIL = "<script>alert(1)</script>"
 SLASHED = "A/B 7 ü"
 DAYS = [f"2025-{10 + (k // 31)}-{k % 31 + 1:02d}" for k in range(31)] + [f"2025-11-{k + 1:02d}" for k in range(30)]
@@ -345,3 +347,49 @@ def curves(days: list[str], slope: float) -> dict[str, list[float]]:
         "backlog": [0.0 for _ in days],
         "lost": [20.0 + 500 * slope * k for k in range(len(days))],
     }
+
+
+def books(on_hand: int | None) -> list[dict[str, Any]]:
+    """Two systems that post, and doors that see a part."""
+    at = "2025-11-30T22:15:00Z"
+    return [
+        {"system": "erp", "on_hand": on_hand, "complete": True, "last_event_time": at},
+        {"system": "rfid", "on_hand": 1891, "complete": False, "last_event_time": at},
+        {"system": "wms", "on_hand": (on_hand or 0) - 12, "complete": True, "last_event_time": at},
+    ]
+
+
+def paged(rows: list[Any], limit: int | None, after: str | None) -> dict[str, Any]:
+    """A page of rows that stay as they are: their places are their keys."""
+    shown, following = page(enumerate(rows), lambda pair: (pair[0],), name="fake", limit=limit, after=after)
+    return {"rows": [row for _, row in shown], "total": len(rows), "next": following}
+
+
+def first_page(name: str, answer: dict[str, Any]) -> dict[str, Any]:
+    return {name: answer["rows"], f"{name}_total": answer["total"], f"{name}_next": answer["next"]}
+
+
+class FakeOutlook:
+    """Questions about what comes next, as `app.answers.ahead.Ahead` answers them."""
+
+    def __init__(self, rows: list[dict[str, Any]]) -> None:
+        self._rows = rows
+
+    def excess(self, *, limit: int | None = None, **_: object) -> dict[str, Any]:
+        return self._list(limit, {"cover": 100.0, "excess": 20.0, "value": 44.0}, {"young_item": 0})
+
+    def risk(self, *, limit: int | None = None, **_: object) -> dict[str, Any]:
+        return self._list(limit, {"days": 7, "probability": 0.4, "value": 12.0}, {"opening_unknown": 0})
+
+    def _list(self, limit: int | None, figures: dict[str, Any], left_out: dict[str, int]) -> dict[str, Any]:
+        names = ("item_id", "location_id", "on_hand")
+        rows = [{name: row[name] for name in names} | figures for row in self._rows[:10]]
+        counted = {
+            "items": len(rows),
+            "item_locations": len(rows),
+            "total": len(rows),
+            "value": 1.0,
+            "value_known": 1.0,
+        }
+        told = {"as_of": "2025-11-30T23:00:00Z", "currency": "USD", "without_price": [], "left_out": left_out}
+        return counted | told | {"rows": rows[:limit]}

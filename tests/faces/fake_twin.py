@@ -13,7 +13,6 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-from stocktwin.app.answers.paging import page
 from stocktwin.domain.errors import NotFoundError, UsageError
 
 
@@ -29,16 +28,7 @@ def _facts() -> ModuleType:
 
 facts = _facts()
 EVIL = facts.EVIL
-
-
-def paged(rows: list[Any], limit: int | None, after: str | None) -> dict[str, Any]:
-    """A page of rows that stay as they are: their places are their keys."""
-    shown, following = page(enumerate(rows), lambda pair: (pair[0],), name="fake", limit=limit, after=after)
-    return {"rows": [row for _, row in shown], "total": len(rows), "next": following}
-
-
-def _first_page(name: str, answer: dict[str, Any]) -> dict[str, Any]:
-    return {name: answer["rows"], f"{name}_total": answer["total"], f"{name}_next": answer["next"]}
+paged, _first_page = facts.paged, facts.first_page
 
 
 class FakeTwin:
@@ -54,6 +44,7 @@ class FakeTwin:
         self.log: list[dict[str, Any]] = []
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.rows = [] if empty else facts.rows(random.Random(7))
+        self.outlook = facts.FakeOutlook(self.rows)
 
     def version(self) -> int:
         return self._version
@@ -191,10 +182,7 @@ class FakeTwin:
                 "source_id": "SUP-02",
                 "lead_time": {"q10": 24, "q50": 31, "q90": 44, "basis": "lane, 118 arrivals"},
             },
-            "books": [
-                {"system": "erp", "on_hand": row["on_hand"], "last_event_time": "2025-11-30T22:15:00Z"},
-                {"system": "wms", "on_hand": (row["on_hand"] or 0) - 12, "last_event_time": "2025-11-30T20:01:00Z"},
-            ],
+            "books": facts.books(row["on_hand"]),
             "forecast": {"per_day": 16.4, "basis": "history", "weekday_index": [1.1] * 5 + [0.4, 0.2]},
             "history": {"first_day": facts.DAYS[0], "demand": demand, "on_hand": history},
             "projection": {

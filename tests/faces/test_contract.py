@@ -75,6 +75,8 @@ QUESTIONS: dict[str, Ask] = {
     "arrivals": lambda twin: twin.arrivals(limit=5),
     "forecast": lambda twin: twin.forecast(item=None, location=None, horizon=7, limit=5),
     "accuracy": lambda twin: twin.accuracy(horizon=1),
+    "excess": lambda twin: twin.outlook.excess(limit=5),
+    "risk": lambda twin: twin.outlook.risk(limit=5),
     "recommend": lambda twin: twin.recommend(top=3),
     "decisions": lambda twin: twin.decisions(),
     "scenarios": lambda twin: twin.scenarios(),
@@ -121,7 +123,7 @@ def test_every_question_of_the_pages_is_compared(fake: Any) -> None:
     answers = {name for name in dir(type(fake)) if not name.startswith("_")}
     other = {"approve", "reject", "post_facts", "quarantine_discard", "recommendation", "grid_columns", "has_truth",
              "settings", "version", "wait_for_change"}  # fmt: skip
-    assert answers - other == QUESTIONS.keys() - {"discarded"}
+    assert answers - other == QUESTIONS.keys() - {"discarded", "excess", "risk"}
 
 
 def test_what_is_lacking_is_found_at_any_depth() -> None:

@@ -311,6 +311,11 @@ class Ledger:
         return status_query.last_event_times(self._projection.cursor())
 
     @healing
+    def sensing(self) -> frozenset[str]:
+        """Systems that only sense, by tag or weight: `status_query.sensing`."""
+        return status_query.sensing(self._projection.cursor())
+
+    @healing
     def quarantine(
         self, *, source: str | None = None, limit: int | None = None, after: int | None = None, files: bool = False
     ) -> pa.Table:

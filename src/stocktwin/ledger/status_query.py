@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from stocktwin.ledger.books import legs_sql, make_view, reporters, rules_in_force
 from stocktwin.ledger.journal.blob import POSITIONS
+from stocktwin.tables.schema import SENSED
 
 if TYPE_CHECKING:
     import duckdb
@@ -54,6 +55,14 @@ def last_event_times(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
             UNION ALL SELECT system, max(ordered_at) FROM fact_orders GROUP BY system) e
             JOIN system ON code = e.system GROUP BY name""").fetchall()
     )
+
+
+def sensing(con: duckdb.DuckDBPyConnection) -> frozenset[str]:
+    """Systems that read tags or weigh: what they post is what passed them, which is never all of it."""
+    methods = ", ".join(f"'{method}'" for method in SENSED)
+    found = con.execute(f"""SELECT DISTINCT name FROM fact_observations o JOIN system ON code = o.system
+        WHERE CAST(method AS VARCHAR) IN ({methods})""").fetchall()
+    return frozenset(name for (name,) in found)
 
 
 def as_of(con: duckdb.DuckDBPyConnection) -> int | None:

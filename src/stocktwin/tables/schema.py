@@ -49,6 +49,7 @@ MOVEMENT_KINDS: Final = (
     "status",
 )  # fmt: skip
 OBSERVATION_METHODS: Final = ("cycle_count", "rfid", "weight", "erp_book", "wms_book")
+SENSED: Final = ("rfid", "weight")  # methods that are never exact
 ORDER_KINDS: Final = ("purchase", "transfer", "sales")
 ORDER_STATUSES: Final = ("open", "confirmed", "part_shipped", "shipped", "part_received", "closed", "cancelled")
 POLICIES: Final = ("min_max", "reorder_quantity", "base_stock", "periodic", "echelon_base_stock")

@@ -16,6 +16,7 @@ from stocktwin.domain.identity import STOCKING_KINDS, TRANSIT_SEPARATOR
 from stocktwin.domain.quantity import from_atomic
 from stocktwin.tables.codes import Codes
 from stocktwin.tables.evidence import Evidence
+from stocktwin.tables.schema import SENSED
 from stocktwin.tables.snapshot import Snapshot
 
 Ints = npt.NDArray[np.int64]
@@ -23,8 +24,6 @@ Flags = npt.NDArray[np.bool_]
 
 LEAVES = ("sale", "scrap", "transfer_out", "shipment")
 ENTERS = ("receipt", "transfer_in", "return")
-SENSED = ("rfid", "weight")
-"""Methods of observation that are never exact."""
 UNSURE = ("status", "return", "transform")
 """Kinds whose effect on unrestricted stock depends on conditions."""
 

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 def reconcile(ledger: Ledger, model: Model, limit: int | None, after: str | None) -> dict[str, Any]:
-    """Item-locations whose books disagree, most money first."""
+    """Item-locations whose books disagree, most money first; what only sensed a part of the flow is no book."""
     items = model.snapshot.items
     scale = dict(zip(items.column("item_id").to_pylist(), model.snapshot.scale().tolist(), strict=True))
     costs = dict(zip(items.column("item_id").to_pylist(), items.column("unit_cost").to_pylist(), strict=True))
     atomic = {item: None if cost is None else float(cost) / 10 ** scale[item] for item, cost in costs.items()}
-    systems = [source["system"] for source in ledger.status()["sources"] if source["last_event_time"] is not None]
+    systems = sorted(ledger.last_event_times().keys() - ledger.sensing())
     books = {system: on_hand_by_pair(ledger.balances(book=system).to_pylist()) for system in systems}
     found = compare_books(on_hand_by_pair(ledger.balances().to_pylist()), books, atomic)
     shown, following = page(found, _most_money_first, name="reconcile", limit=limit, after=after)

@@ -89,8 +89,8 @@ def _sourcing(model: Model, row: int) -> dict[str, Any]:
 
 
 def _books(ledger: Ledger, item_id: str, location_id: str, places: int) -> list[dict[str, Any]]:
-    """What each system's own book says, and its last claim about the level."""
-    books = []
+    """What each system's own book says, and when it was last heard; of one that only senses, what it saw pass."""
+    books, sensing = [], ledger.sensing()
     for system, latest in sorted(ledger.last_event_times().items()):
         balances = ledger.balances(item_id=item_id, location_id=location_id, book=system)
         if balances.num_rows:
@@ -99,6 +99,7 @@ def _books(ledger: Ledger, item_id: str, location_id: str, places: int) -> list[
                 {
                     "system": system,
                     "on_hand": exact(sum(row["quantity"] for row in mine), places),
+                    "complete": system not in sensing,
                     "last_event_time": iso(latest),
                 }
             )

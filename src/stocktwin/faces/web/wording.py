@@ -66,6 +66,17 @@ def words(name: object) -> str:
     return LABELS.get(text, text.replace("_", " ").capitalize())
 
 
+def parameter(key: str) -> str:
+    """The name of a scenario's parameter in plain words; of one that several parts have, which part.
+
+    >>> parameter("extra_days"), parameter("disruption[1].factor"), parameter("change.quantity")
+    ('Extra days', 'Factor, part 2', 'Quantity')
+    """
+    owner, _, field = key.rpartition(".")
+    part = owner.partition("[")[2].rstrip("]")
+    return words(field) + (f", part {int(part) + 1}" if part.isdigit() else "")
+
+
 def quantity(value: object, digits: int | None = None, signed: bool = False) -> str:
     """A number with thousands separators; exact strings keep their decimals.
 
@@ -214,6 +225,7 @@ def filters(currency: str, timezone: str) -> dict[str, Any]:
     """The functions above under the names that templates use, bound to one twin."""
     return {
         "words": words,
+        "parameter": parameter,
         "qty": quantity,
         "money": lambda value, signed=False: money(value, currency, signed),
         "short_money": lambda value: short_money(value, currency),
