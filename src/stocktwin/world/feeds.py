@@ -30,6 +30,7 @@ from stocktwin.world.order_feed import order_columns, shipment_columns
 from stocktwin.world.posting_faults import ERP, SYSTEMS, WMS
 from stocktwin.world.postings import Postings
 from stocktwin.world.records import taken
+from stocktwin.world.sales_feed import sales_order_columns, with_sales_orders
 from stocktwin.world.sensor_feed import cold_room_columns, door_columns, scale_columns, shelf_columns, signal_columns
 from stocktwin.world.settings import Settings
 from stocktwin.world.transport_feed import milestone_columns, ping_columns
@@ -40,6 +41,8 @@ DUMP: Final = Path("feeds") / "erp_db" / "erp.sql"
 DATED: Final = re.compile(r"-(\d{4}-\d\d-\d\d)$")
 CHANGED: Final = "movements-2-changed"
 """Table of the movements after a change of schema; the twin takes it for movements."""
+SALES_ORDERS: Final = "feeds/erp/orders-2-sales"
+"""Table of the sales orders; the twin takes it for orders."""
 RENAMED: Final = {"item_id": "article", "quantity": "qty", "unit": "uom"}
 
 DATABASE_ITEMS: Final = 10_000
@@ -62,6 +65,8 @@ def block_feeds(life: Life) -> Feed:
         yield f"feeds/erp/{name}", columns
     yield "feeds/erp/crossref", crossref_columns(life.design, life.aliases, life.words[WMS], life.instruments.tagged)
     yield from _office_feeds(life)
+    asked = life.reality.asked
+    yield SALES_ORDERS, sales_order_columns(life.design, life.luck, life.clock, asked, life.office.end_us)
     yield "feeds/erp/orders", order_columns(life.orders)
     yield "feeds/tms/shipments", shipment_columns(life.orders)
     yield "feeds/tms/positions", milestone_columns(life.orders, life.clock)
@@ -100,7 +105,8 @@ def _movements(life: Life, system: int, sent: Postings) -> Columns:
         alias = alias_of(sent, life.office, life.aliases)
         named = np.where(alias >= 0, len(life.design.items) + alias, named)
     words = life.words[system]
-    return movement_columns(system, words, life.design, life.events, life.orders, life.documents, sent, named)
+    told = movement_columns(system, words, life.design, life.events, life.orders, life.documents, sent, named)
+    return with_sales_orders(told, life.design, life.luck, life.events, sent)
 
 
 def finish(folder: Path, settings: Settings) -> None:
