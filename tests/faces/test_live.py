@@ -120,6 +120,7 @@ def test_a_port_in_use_is_named() -> None:
 STOPPED = """
 import os, signal, sys
 from stocktwin.faces.serve import stopped_by_signals
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
 with stopped_by_signals():
     os.kill(os.getpid(), getattr(signal, sys.argv[1]))
     signal.pause()
