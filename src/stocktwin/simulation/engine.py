@@ -168,7 +168,7 @@ def only(compiled: Compiled, *places: int) -> Compiled:
         return value[chosen] if isinstance(value, np.ndarray) else [value[at] for at in chosen]  # type: ignore[index]
 
     def cut_all(group: object) -> object:
-        return replace(group, **{one.name: cut(getattr(group, one.name)) for one in fields(group)})  # type: ignore
+        return replace(group, **{one.name: cut(getattr(group, one.name)) for one in fields(group)})  # type: ignore[arg-type, type-var]
 
     names = ("rows", "key", "on_hand", "backlog", "lost", "route", "alternate", "unit", "allocation")
     arrays = {name: cut(getattr(compiled, name)) for name in names}
