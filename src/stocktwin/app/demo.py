@@ -24,7 +24,8 @@ def build_demo(folder: Path, *, fresh: bool, say: Callable[[str], None], progres
     if stamp.exists() and stamp.read_text(encoding="utf-8") == VERSION and not fresh:
         return
     if folder.exists() and any(folder.iterdir()):
-        if not (stamp.exists() or ((folder / FILE).exists() and (folder / "truth").exists())):
+        interrupted = (folder / "truth").exists() and ((folder / FILE).exists() or (folder / "feeds").exists())
+        if not (stamp.exists() or interrupted):
             raise UsageError(f"{folder} is not empty and is no demo twin")
         shutil.rmtree(folder)
     say("Building the demo twin: 500 items, 4 warehouses, 3 suppliers, a year of facts …")

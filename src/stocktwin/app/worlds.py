@@ -26,11 +26,10 @@ def build_world(
 ) -> dict[str, Any]:
     """Writes a world into an empty folder, with `postgres` also a dump of its ERP; UsageError when something is already
     there or rates or events make no sense."""
-    from stocktwin.world.build import build
+    from stocktwin.world.build import build, check_free
     from stocktwin.world.feeds import write_dump
 
-    if folder.exists() and any(folder.iterdir()):
-        raise UsageError(f"{folder} is not empty")
+    check_free(folder)
     files: dict[str, Any] = {name: path for name, path in (("rates", rates), ("events", events)) if path is not None}
     built = build(folder, profile=profile, days=days, seed=seed, processes=processes, progress=progress, **files)
     if postgres:

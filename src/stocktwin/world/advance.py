@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from stocktwin.domain.errors import EnvironmentFault, UsageError
 from stocktwin.domain.ports import Progress, silent
 from stocktwin.world.blocks import Rows, each_block, part_of, write_truth
-from stocktwin.world.build import Built, write_world
+from stocktwin.world.build import Built, check_free, write_world
 from stocktwin.world.catalogue import Catalogue
 from stocktwin.world.clock import START, date_of
 from stocktwin.world.decisions import Words, read_decisions
@@ -93,8 +93,7 @@ def fork(
     through is the same, whatever is decided in it later. Decisions for days to come go with it unless `at` names a day.
     UsageError where `copy` is not empty or the day not lived."""
     was = Settings.load(folder)
-    if copy.exists() and any(copy.iterdir()):
-        raise UsageError(f"{copy.name} is not empty")
+    check_free(copy)
     days = was.days if at is None else (at - START).days + 1
     if not 1 <= days <= was.days:
         raise UsageError(f"the world lives from {START} to {date_of(was.days - 1)}; {at} is not in it")

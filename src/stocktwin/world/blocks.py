@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -18,6 +16,7 @@ from stocktwin.world.life import Life, live
 from stocktwin.world.parts import Joiner, write_part
 from stocktwin.world.settings import Settings
 from stocktwin.world.truth import truth_tables
+from stocktwin.world.workers import in_processes
 
 Rows = dict[str, int]
 """Rows by table, as `feeds/erp/movements`."""
@@ -44,15 +43,8 @@ def each_block(folder: Path, blocks: int, work: Work, processes: int | None, pro
 
 def _in_order(work: Work, blocks: int, processes: int) -> Iterator[Rows]:
     if processes == 1:
-        yield from map(work, range(blocks))
-        return
-    fresh = multiprocessing.get_context("spawn")  # a fork would inherit the threads of Arrow
-    with ProcessPoolExecutor(min(processes, blocks), mp_context=fresh) as pool:
-        try:
-            yield from pool.map(work, range(blocks))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)  # do not live the other blocks of a world that fails
-            raise
+        return map(work, range(blocks))
+    return in_processes(work, range(blocks), min(processes, blocks))
 
 
 def cores() -> int:

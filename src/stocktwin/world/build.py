@@ -6,15 +6,22 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
+from stocktwin.domain.errors import UsageError
 from stocktwin.domain.ports import Progress, silent
 from stocktwin.world.blocks import blocks_written
 from stocktwin.world.encoding import write_columns
 from stocktwin.world.feeds import finish, world_feeds
 from stocktwin.world.life import scripted_words
 from stocktwin.world.outcomes import Outcome
-from stocktwin.world.settings import Settings
+from stocktwin.world.settings import FILE, Settings
 from stocktwin.world.twin_file import twin_toml
+
+UNFINISHED: Final = (
+    "an interrupted `world build` or `world fork` has left it unfinished, or is still at work there; remove the folder "
+    "and build again"
+)
 
 
 @dataclass(frozen=True)
@@ -53,12 +60,33 @@ def build(
 
 
 def write_world(folder: Path, settings: Settings, processes: int | None, progress: Progress) -> Built:
-    """Writes a whole world."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "twin.toml").write_text(twin_toml(settings.size), encoding="utf-8")
-    settings.save(folder)
+    """Writes a whole world. What makes the folder a twin and a world that can go on, `twin.toml` and the settings,
+    comes last: what an interrupted build leaves is neither. UsageError where there is something of a world."""
+    _claim(folder)
     rows = Counter({name: write_columns(folder / name, columns) for name, columns in world_feeds(settings)})
     for counts in blocks_written(folder, settings, processes, progress):
         rows.update(counts)
     finish(folder, settings)
+    (folder / "twin.toml").write_text(twin_toml(settings.size), encoding="utf-8")
+    settings.save(folder)
     return Built(dict(rows))
+
+
+def check_free(folder: Path) -> None:
+    """UsageError where the folder of a new world is not empty, saying what is there."""
+    if not folder.exists() or not any(folder.iterdir()):
+        return
+    if (folder / FILE).is_file():
+        raise UsageError(f"{folder} is not empty: it holds a world")
+    if (folder / "truth").is_dir():
+        raise UsageError(f"{folder} is not empty: {UNFINISHED}")
+    raise UsageError(f"{folder} is not empty")
+
+
+def _claim(folder: Path) -> None:
+    """Takes the folder for this build alone: only one can make its `truth`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        (folder / "truth").mkdir()
+    except FileExistsError:
+        check_free(folder)

@@ -53,8 +53,6 @@ def run(words: Sequence[str], session: Session) -> int:
     try:
         result = cli.main(args=list(words), prog_name="stocktwin", standalone_mode=False, obj=session)
         return result if isinstance(result, int) else 0
-    except click.exceptions.Abort:
-        return 130
     except click.ClickException as error:
         session.output.err(f"error: {wrong_use(error)}\n")
         return 2
@@ -64,8 +62,8 @@ def run(words: Sequence[str], session: Session) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 0
-    except KeyboardInterrupt:
-        session.output.err("\ninterrupted\n")
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        session.output.err("interrupted\n")  # click has ended the line of the progress bar
         return 130
     finally:
         session.close()
