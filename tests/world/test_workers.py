@@ -53,7 +53,7 @@ BUILD = "import sys; from stocktwin.faces.cli.main import main; sys.exit(main(sy
 def at_work(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], set[int], Path]]:
     """A build of many blocks of which two workers live the first ones."""
     root = tmp_path / "national"
-    words = ["world", "build", str(root), "--profile", "national", "--days", "200", "--processes", "2"]
+    words = ["world", "build", str(root), "--profile", "national", "--days", "40", "--processes", "2"]
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
     with subprocess.Popen([sys.executable, "-c", BUILD, *words], **options) as parent:
         try:
@@ -110,6 +110,15 @@ def test_results_come_in_order_and_a_failure_ends_the_others_at_once() -> None:
     with pytest.raises(ValueError, match="backwards"):
         list(in_processes(sleepy, [-1.0, 1000.0], 2))
     until(lambda: not [one for one in descendants(os.getpid()) - began if alive(one)], "a worker went on")
+
+
+def deaf(_: int) -> bool:
+    return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def test_workers_do_not_hear_ctrl_c_and_the_caller_does() -> None:
+    assert list(in_processes(deaf, [0, 1], 2)) == [True, True]
+    assert not deaf(0)
 
 
 def test_a_folder_that_holds_something_of_a_world_takes_no_other(tmp_path: Path) -> None:
