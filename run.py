@@ -40,9 +40,9 @@ LOCKS = {  # each level holds the one before it
 }
 LEVELS = tuple(LOCKS)
 EXTRAS = {
-    "requirements.lock": ("build",),
-    "requirements-dev.lock": ("build", "dev"),
-    "requirements-bench.lock": ("build", "dev", "bench"),
+    "requirements.lock": ("build", "postgres"),
+    "requirements-dev.lock": ("build", "postgres", "dev"),
+    "requirements-bench.lock": ("build", "postgres", "dev", "bench"),
 }
 UV_LOCK = HERE / "requirements-uv.lock"
 SHARING = ("-n", "auto", "--maxprocesses", "8", "--dist", "loadfile")  # a file's fixtures are made once

