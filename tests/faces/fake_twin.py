@@ -371,9 +371,14 @@ class FakeTwin:
     def reconcile(self, limit: int | None = None, after: str | None = None) -> dict[str, Any]:
         return {**paged([{"item_id": "MED-0003"}, {"item_id": "MED-0004"}], limit, after), "systems": ["erp"]}
 
-    def verify(self) -> dict[str, Any]:
+    def verify(self, head: str | None = None) -> dict[str, Any]:
         laws = [{"law": "conservation", "ok": True, "detail": "residual 0 over 118,204 movements"}]
-        return {"ok": True, "laws": laws, "state_hash": "0f" * 16, "conservation_residual": 0}
+        laws += [{"law": "published_head", "ok": True, "detail": head}] if head else []
+        told = {"state_hash": "0f" * 16, "conservation_residual": 0, "journal_head": self.journal_head()["head"]}
+        return {"ok": True, "laws": laws, **told}
+
+    def journal_head(self) -> dict[str, Any]:
+        return {"head": f"7:{'ab' * 32}", "seq": 7, "hash": "ab" * 32, "recorded_at": "2025-11-30T22:15:00Z"}
 
     def post_facts(self, lines: bytes | str, table: str | None = None, source: str = "") -> dict[str, Any]:
         text = lines.decode() if isinstance(lines, bytes) else lines

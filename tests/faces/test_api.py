@@ -29,6 +29,8 @@ def test_every_question_is_answered_as_the_service_answers_it(client: Any, fake:
         "status": fake.status(),
         "overview": fake.overview(),
         "verify": fake.verify(),
+        "verify?head=7:ab": fake.verify("7:ab"),
+        "journal/head": fake.journal_head(),
         "quarantine": fake.quarantine(),
         "quarantine?limit=5": fake.quarantine(limit=5),
         "movements?item=MED-0003&location=DC-NJ&limit=5": fake.movements("MED-0003", "DC-NJ", 5),

@@ -128,6 +128,22 @@ def test_verify_proves_every_law(ask: Run) -> None:
     assert answer["state_hash"] == ask("status")["state_hash"]
 
 
+def test_a_published_head_shows_that_nothing_was_cut_off(ask: Run, tmp_path: Path) -> None:
+    head = ask("journal", "head")
+    assert head["head"] == f"{head['seq']}:{head['hash']}"
+    answer = ask("verify", "--head", head["head"])
+    assert answer["ok"]
+    assert answer["journal_head"] == head["head"]
+    assert answer["laws"][-1] == {
+        "law": "published_head", "ok": True, "detail": f"batch {head['seq']} is the published one; 0 followed",
+    }  # fmt: skip
+    later = f"{head['seq'] + 1}:{head['hash']}"
+    code, out, err = call("--twin", str(tmp_path / "shop"), "verify", "--head", later, "--json")
+    assert (code, json.loads(out)["ok"]) == (1, False)
+    assert "published_head" in err
+    assert call("--twin", str(tmp_path / "shop"), "verify", "--head", "7:x")[0] == 2
+
+
 def test_an_export_read_again_is_the_same_state(ask: Run, tmp_path: Path) -> None:
     ask("export", str(tmp_path / "out"))
     other = tmp_path / "other"

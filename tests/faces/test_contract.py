@@ -62,6 +62,7 @@ QUESTIONS: dict[str, Ask] = {
     "status": lambda twin: twin.status(),
     "overview": lambda twin: twin.overview(),
     "verify": lambda twin: twin.verify(),
+    "journal_head": lambda twin: twin.journal_head(),
     "quarantine": lambda twin: twin.quarantine(),
     "discarded": lambda twin: twin.quarantine(discarded=True),
     "stock": lambda twin: twin.stock(limit=5),

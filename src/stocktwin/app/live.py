@@ -7,11 +7,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from stocktwin.domain.errors import StocktwinError
+from stocktwin.domain.errors import EnvironmentFault, StocktwinError
+from stocktwin.domain.failpoint import failpoint
 
 POLL_SECONDS = 0.5
 SETTLED_SECONDS = 0.4
 """A file whose size has not changed for so long is taken to be whole."""
+RETRY_SECONDS = 15.0
+"""A file that the machine had no room for is tried again after so long."""
 TAKEN = "taken"
 REFUSED = "refused"
 SUFFIXES = (".csv", ".parquet", ".jsonl")
@@ -94,13 +97,24 @@ class Inbox:
         target = TAKEN
         try:
             self._take(path)
+        except EnvironmentFault as error:  # a full disk, say: the file is not to blame
+            self._report(f"inbox: {path.name}: {error}")
+            self._look_again(path, time.monotonic() + RETRY_SECONDS)
+            return
         except StocktwinError as error:
             self._report(f"inbox: {path.name}: {error}")
             target = REFUSED
         except Exception as error:  # a defect must not end the watch; the file stays for a second look
             self._report(f"inbox: {path.name}: {type(error).__name__}: {error}")
-            self._seen[path] = (path.stat().st_size, path.stat().st_mtime_ns, float("inf"))
+            self._look_again(path, float("inf"))
             return
         self._seen.pop(path, None)
         (self._folder / target).mkdir(exist_ok=True)
+        failpoint("inbox.taken")
         path.replace(self._folder / target / f"{time.time_ns()}-{path.name}")
+        failpoint("inbox.moved")
+
+    def _look_again(self, path: Path, when: float) -> None:
+        """Leaves a file where it is until a later time, or until it changes."""
+        state = path.stat()
+        self._seen[path] = (state.st_size, state.st_mtime_ns, when)

@@ -48,12 +48,18 @@ class LedgerQuestions:
             after=after,
         )
 
-    def verify(self, progress: Progress = silent) -> dict[str, Any]:
-        """Every law of the ledger with its verdict."""
+    def verify(self, head: str | None = None, progress: Progress = silent) -> dict[str, Any]:
+        """Every law of the ledger with its verdict, and whether the journal still holds a published `head`."""
         from stocktwin.app.answers.ledger import verify
 
         progress(0, 0, "verifying")
-        return verify(self.ledger)
+        return verify(self.ledger, head)
+
+    def journal_head(self) -> dict[str, Any]:
+        """The head of the journal's chain, to be written down elsewhere."""
+        from stocktwin.app.answers.ledger import journal_head
+
+        return journal_head(self.ledger)
 
     def quarantine(
         self,

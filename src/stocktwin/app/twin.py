@@ -119,9 +119,13 @@ class Twin:
         """What was delivered and what became of it."""
         return Answer(self.service.status())
 
-    def verify(self) -> Answer:
-        """The ledger's laws, each with its verdict."""
-        return Answer(self.service.verify())
+    def verify(self, head: str | None = None) -> Answer:
+        """The ledger's laws, each with its verdict; with `head`, whether the journal still holds that one."""
+        return Answer(self.service.verify(head))
+
+    def journal_head(self) -> Answer:
+        """The head of the journal's chain: `head` (SEQ:HASH), `seq`, `hash`, `recorded_at`."""
+        return Answer(self.service.journal_head())
 
     def stock(self, **options: Any) -> Answer:
         """On hand: `item`, `location`, `at`, `known_at`, `book`."""

@@ -17,6 +17,7 @@ from stocktwin.app.owner import Ownership
 from stocktwin.app.questions import LedgerQuestions
 from stocktwin.app.settings import DEFAULT_SOURCE, Settings
 from stocktwin.domain.errors import NotFoundError, StocktwinError, UsageError
+from stocktwin.domain.failpoint import failpoint
 from stocktwin.domain.ports import Clock, Progress, WallClock, silent
 
 if TYPE_CHECKING:
@@ -378,3 +379,4 @@ class TwinService(LedgerQuestions):
     def _changed(self, before: int) -> None:
         if self.ledger.head != before:
             self._changes.announce()
+        failpoint("acknowledge")

@@ -63,6 +63,9 @@ class CheckFailed(StocktwinError):
 class JournalDamaged(StocktwinError):
     """The journal, the only authority, does not hold together; the message names the batch."""
 
+    def __str__(self) -> str:
+        return f"{super().__str__()}; put a backup back (`stocktwin journal restore`)"
+
 
 class EnvironmentFault(StocktwinError):
     """The machine does not allow it: permissions, ports, disk."""

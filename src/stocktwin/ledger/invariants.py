@@ -177,6 +177,9 @@ def law_chain(case: Case) -> Verdict:
                     f"batch {batch.seq}: its blob is {'missing' if data is None else 'not the one it was sealed with'}",
                 )
         previous = batch.hash
+    damage = case.journal.damage()
+    if damage:
+        return False, f"the journal's file is damaged: {damage}"
     mark = case.projection.watermark()
     return mark[1] == previous, f"{number} batches, head {previous[:16]}"
 

@@ -134,7 +134,7 @@ class Ledger:
         try:
             for batch in group:
                 self._fold.apply(batch, (contents or {}).get(batch.seq))
-            con.execute("COMMIT")
+            self._projection.commit()
         except BaseException:
             con.execute("ROLLBACK")
             self._fold = Fold(con, self.journal.blob)

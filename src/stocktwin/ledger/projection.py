@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from stocktwin.domain.errors import EnvironmentFault
+from stocktwin.domain.failpoint import failpoint
 from stocktwin.ledger import layout
 from stocktwin.ledger.journal.protocol import GENESIS
 
@@ -65,6 +66,7 @@ class Projection:
     def _create(cls, path: Path | None) -> Projection:
         projection = cls(_connect(path), path)
         con = projection.con
+        failpoint("projection.create")
         con.execute("BEGIN")
         for statement in layout.ddl():
             con.execute(statement)
@@ -104,6 +106,12 @@ class Projection:
         ).fetchall()[0]
         return found
 
+    def commit(self) -> None:
+        """Commits the writer's transaction."""
+        failpoint("projection.commit")
+        self.con.execute("COMMIT")
+        failpoint("projection.committed")
+
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A connection of one's own, for one thread and one query at a time."""
         return self.con.cursor()
@@ -112,7 +120,9 @@ class Projection:
         """Closes the database."""
         self.con.close()
         if self.path is not None and self._home is not None and self.path != self._home and self.path.exists():
+            failpoint("projection.rename")
             self.path.replace(self._home)
+            failpoint("projection.renamed")
             self.path = self._home
 
 
@@ -153,6 +163,7 @@ def _try_open(path: Path) -> Projection | None:
 def _delete(path: Path) -> None:
     for file in (path, path.with_name(path.name + ".wal")):
         file.unlink(missing_ok=True)
+        failpoint("projection.delete")
 
 
 def _delete_healed(path: Path) -> None:

@@ -124,12 +124,29 @@ def _stock_row(row: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
-def verify(ledger: Ledger) -> dict[str, Any]:
-    """Every law with its verdict."""
+def journal_head(ledger: Ledger) -> dict[str, Any]:
+    """The head of the journal's chain, to be written down elsewhere: `verify` tells later whether it still holds."""
+    from stocktwin.ledger.journal.head import head_of
+
+    batch = ledger.journal.head()
+    head = head_of(batch)
+    recorded = iso(batch.header.record_time) if batch else None
+    return {"head": str(head), "seq": head.seq, "hash": head.hash, "recorded_at": recorded}
+
+
+def verify(ledger: Ledger, head: str | None = None) -> dict[str, Any]:
+    """Every law with its verdict, and whether the journal still holds a published `head`."""
+    from stocktwin.ledger.journal.head import head_of, holds, parse_head
+
+    published = None if head is None else parse_head(head)
     laws = [{"law": law.law, "ok": law.ok, "detail": law.detail} for law in ledger.verify()]
+    if published is not None:
+        held, detail = holds(ledger.journal, published)
+        laws.append({"law": "published_head", "ok": held, "detail": detail})
     return {
         "ok": all(law["ok"] for law in laws),
         "laws": laws,
+        "journal_head": str(head_of(ledger.journal.head())),
         "state_hash": ledger.state_hash,
         "conservation_residual": plain(ledger.conservation_residual),
     }

@@ -29,6 +29,7 @@ PageSize = Annotated[int, Query(ge=1, le=1_000)]
 Movements = Annotated[int, Query(ge=1, le=10_000_000, description="most movements returned, newest first")]
 Horizon = Annotated[int, Query(ge=1, le=730, description="days")]
 Limit = Annotated[int | None, Query(ge=1, le=10_000_000, description="most rows returned; all without it")]
+PublishedHead = Annotated[str | None, Query(max_length=100, description="SEQ:HASH of an earlier `journal/head`")]
 After = Annotated[str | None, Query(max_length=4_000, description="`next` of the page before")]
 
 
@@ -54,9 +55,13 @@ def _add_state(router: APIRouter, twin: TwinService) -> None:
     def overview() -> JSONResponse:
         return JSONResponse(twin.overview())
 
-    @router.get("/verify", tags=["state"], summary="Check the laws of the ledger")
-    def verify() -> JSONResponse:
-        return JSONResponse(twin.verify())
+    @router.get("/verify", tags=["state"], summary="Check the laws of the ledger, and a published head")
+    def verify(head: PublishedHead = None) -> JSONResponse:
+        return JSONResponse(twin.verify(head))
+
+    @router.get("/journal/head", tags=["state"], summary="The head of the journal's hash chain, to be kept elsewhere")
+    def journal_head() -> JSONResponse:
+        return JSONResponse(twin.journal_head())
 
     @router.get("/quarantine", tags=["state"], summary="Rows that were not taken, with file, line, column and value")
     def quarantine(

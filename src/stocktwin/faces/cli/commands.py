@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from stocktwin.domain.errors import CheckFailed, UsageError
-from stocktwin.faces.cli import outlook, render, render_stress, worlds
+from stocktwin.faces.cli import journal, outlook, render, render_stress, worlds
 from stocktwin.faces.cli.session import Session
 
 session = click.make_pass_decorator(Session)
@@ -54,10 +54,11 @@ def status(run: Session) -> None:
 
 
 @cli.command()
+@click.option("--head", metavar="SEQ:HASH", help="A head that `journal head` printed once: is it still in the journal?")
 @session
-def verify(run: Session) -> None:
+def verify(run: Session, head: str | None) -> None:
     """Prove the ledger's laws; exit 1 if one does not hold."""
-    answer = run.twin.verify(progress=run.progress())
+    answer = run.twin.verify(head, progress=run.progress())
     run.show(answer, render.verify)
     if not answer["ok"]:
         broken = [law["law"] for law in answer["laws"] if not law["ok"]]
@@ -263,6 +264,7 @@ def demo(run: Session, folder: str, port: int, fresh: bool, build_only: bool) ->
         _serve(run, "127.0.0.1", port)
 
 
+cli.add_command(journal.journal)
 cli.add_command(outlook.forecast)
 cli.add_command(outlook.arrivals)
 cli.add_command(outlook.excess)

@@ -101,7 +101,11 @@ def verify(answer: Answer) -> str:
         f"{'holds ' if law['ok'] else 'BROKEN'}  {law['law'].ljust(width)}  {law['detail']}" for law in answer["laws"]
     ]
     return "\n".join(
-        [*lines, f"conservation residual {answer['conservation_residual']}, state hash {answer['state_hash']}"]
+        [
+            *lines,
+            f"conservation residual {answer['conservation_residual']}, state hash {answer['state_hash']}",
+            f"journal head {answer['journal_head']}",
+        ]
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 
-from stocktwin.ledger.journal.protocol import Batch, BatchHeader, seal
+from stocktwin.ledger.journal.protocol import Batch, BatchHeader, check_continues, seal
 
 
 class MemoryJournal:
@@ -26,13 +26,26 @@ class MemoryJournal:
         """Appends batches, blobs and cursors together."""
         with self._lock:
             sealed = seal([header for header, _ in drafts], self.head())
-            for batch, (_, data) in zip(sealed, drafts, strict=True):
-                self._batches.append(batch)
-                if data is not None:
-                    self._blobs[batch.seq] = data
-                if batch.header.cursor:
-                    self._cursors[batch.header.source, batch.header.file] = batch.header.cursor
+            self._keep([(batch, data) for batch, (_, data) in zip(sealed, drafts, strict=True)])
             return sealed
+
+    def adopt(self, sealed: Sequence[tuple[Batch, bytes | None]]) -> None:
+        """Appends batches of another journal as they are."""
+        with self._lock:
+            check_continues(self.head(), sealed)
+            self._keep(sealed)
+
+    def _keep(self, sealed: Sequence[tuple[Batch, bytes | None]]) -> None:
+        for batch, data in sealed:
+            self._batches.append(batch)
+            if data is not None:
+                self._blobs[batch.seq] = data
+            if batch.header.cursor:
+                self._cursors[batch.header.source, batch.header.file] = batch.header.cursor
+
+    def claim(self, patience: float = 0.0) -> bool:
+        """Nobody else can reach it."""
+        return False
 
     def head(self) -> Batch | None:
         """The last batch."""
@@ -57,6 +70,10 @@ class MemoryJournal:
     def cursors(self) -> dict[tuple[str, str], str]:
         """(source, file) → how far it has been read."""
         return dict(self._cursors)
+
+    def damage(self) -> str:
+        """Lists do not rot."""
+        return ""
 
     def close(self) -> None:
         """Nothing to give back."""

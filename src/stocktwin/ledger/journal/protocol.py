@@ -14,6 +14,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Protocol
 
+from stocktwin.domain.errors import JournalDamaged
+
 GENESIS = "0" * 64
 """The hash before the first batch."""
 SCHEMA_VERSION = 1
@@ -99,6 +101,28 @@ def chain_hash(prev_hash: str, text: str) -> str:
     return digest(bytes.fromhex(prev_hash) + text.encode())
 
 
+def stored_batch(seq: int, text: str, prev_hash: str, own_hash: str, blob: str) -> Batch:
+    """A batch as a store holds it. `JournalDamaged` names it when its header is not the one it was sealed with, so that
+    no header is ever read that is not sound in itself."""
+    try:
+        header = BatchHeader.parse(text)
+        sealed = chain_hash(prev_hash, text) == own_hash
+    except (ValueError, TypeError, AttributeError) as error:
+        raise JournalDamaged(f"batch {seq}: its header cannot be read: {error}") from None
+    if header.seq != seq or header.blob != blob:
+        raise JournalDamaged(f"batch {seq}: its header belongs to batch {header.seq} or to another blob")
+    if not sealed:
+        raise JournalDamaged(f"batch {seq}: its header is not the one it was sealed with")
+    return Batch(header, text, prev_hash, own_hash)
+
+
+def check_follows(previous: Batch | None, batch: Batch) -> None:
+    """Raises `JournalDamaged` when a batch is not the one right after `previous`."""
+    seq, own_hash = (previous.seq, previous.hash) if previous else (0, GENESIS)
+    if batch.seq != seq + 1 or batch.prev_hash != own_hash:
+        raise JournalDamaged(f"batch {batch.seq} does not continue batch {seq}")
+
+
 def seal(drafts: Sequence[BatchHeader], previous: Batch | None) -> list[Batch]:
     """Numbers and chains new headers after `previous`; record times that went backwards are lifted to it.
 
@@ -118,11 +142,29 @@ def seal(drafts: Sequence[BatchHeader], previous: Batch | None) -> list[Batch]:
     return sealed
 
 
+def check_continues(previous: Batch | None, sealed: Sequence[tuple[Batch, bytes | None]]) -> None:
+    """Raises `JournalDamaged` naming the first of some sealed batches that does not continue the chain."""
+    for batch, _ in sealed:
+        check_follows(previous, batch)
+        previous = batch
+
+
 class Journal(Protocol):
     """What the ledger asks of a journal. One writer at a time; any number of readers."""
 
+    def claim(self, patience: float = ...) -> bool:
+        """Makes this process the writer; whether others may have written since it last looked.
+
+        BusyError names the writer when it did not let go within `patience` seconds.
+        """
+        ...
+
     def append(self, drafts: Sequence[tuple[BatchHeader, bytes | None]]) -> list[Batch]:
         """Appends batches, their blobs and their cursors in one durable commit: all of them or none."""
+        ...
+
+    def adopt(self, sealed: Sequence[tuple[Batch, bytes | None]]) -> None:
+        """Appends batches of another journal as they are, in one durable commit; they must continue this one."""
         ...
 
     def head(self) -> Batch | None:
@@ -147,6 +189,10 @@ class Journal(Protocol):
 
     def cursors(self) -> dict[tuple[str, str], str]:
         """(source, file) → how far it has been read."""
+        ...
+
+    def damage(self) -> str:
+        """What a look at every page of the store finds wrong; empty when it is sound. Takes as long as reading it."""
         ...
 
     def close(self) -> None:

@@ -5,14 +5,18 @@ Nothing is updated but `cursors`, which repeats what the headers say (law `exact
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from stocktwin.domain.errors import EnvironmentFault, JournalDamaged
-from stocktwin.ledger.journal.protocol import Batch, BatchHeader, seal
+from stocktwin.domain.failpoint import failpoint
+from stocktwin.ledger.journal.head import HeadMark, head_of
+from stocktwin.ledger.journal.protocol import Batch, BatchHeader, check_continues, check_follows, seal, stored_batch
 
 LAYOUT = """
 CREATE TABLE IF NOT EXISTS batches (
@@ -27,16 +31,24 @@ CREATE TABLE IF NOT EXISTS cursors (
 """
 PAGE = 512
 """Headers read at a time, so that a reader never holds up the writer."""
+CHECKED_AT_START = 100_000
+"""Newest headers whose chain is checked at opening: some seconds at most. `verify` checks all."""
+RESERVE_BYTES = 64 << 20
+"""Room on the disk below which nothing is taken any more, so that what was taken can still be folded and read."""
 
 
 class SqliteJournal:
     """The journal protocol over one SQLite file, made when absent.
 
-    Raises `EnvironmentFault` when the file cannot be opened or written, `JournalDamaged` when it is no journal.
+    Opening checks what is cheap: the chain of headers, the cursors, and that it does not end before the last batch it
+    acknowledged. Blobs are checked when they are folded, every page by `damage`. Raises `EnvironmentFault` when the
+    file cannot be opened or written, `JournalDamaged` when it is no journal or a damaged one.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, reserve: int = RESERVE_BYTES) -> None:
         self.path = path
+        self._reserve = reserve
+        self._mark = HeadMark(path)
         self._lock = threading.RLock()
         try:
             self._con = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=30.0)
@@ -46,6 +58,10 @@ class SqliteJournal:
             self._con.execute("PRAGMA journal_mode=WAL")
             self._con.execute("PRAGMA synchronous=FULL")
             self._con.executescript(LAYOUT)
+            self._check()
+        except JournalDamaged:
+            self._con.close()
+            raise
         except sqlite3.OperationalError as error:
             self._con.close()
             raise EnvironmentFault(f"cannot write the journal {path}: {error}") from None
@@ -53,22 +69,69 @@ class SqliteJournal:
             self._con.close()
             raise JournalDamaged(f"{path} is not a readable journal: {error}") from None
 
+    def _check(self) -> None:
+        """Raises `JournalDamaged` for damage that can be found without reading every page."""
+        head = self.head()
+        first = max((head.seq if head else 0) - CHECKED_AT_START, 0)
+        for _ in self.batches(first):
+            pass
+        for source, file, cursor, seq in self._rows("SELECT source, file, cursor, seq FROM cursors"):
+            batch = self.batch(seq)
+            header = batch.header if batch else None
+            if header is None or (header.source, header.file, header.cursor) != (source, file, cursor):
+                raise JournalDamaged(f"{self.path}: the cursor of {source} {file} is not that of batch {seq}")
+        self._mark.check(self)
+
     def append(self, drafts: Sequence[tuple[BatchHeader, bytes | None]]) -> list[Batch]:
-        """Appends batches, blobs and cursors in one commit, on disk when this returns."""
+        """Appends batches, blobs and cursors in one commit, on disk when this returns. `EnvironmentFault` when the disk
+        has no room left for them; then nothing of them is kept."""
+        headers = [header for header, _ in drafts]
+        with self._commit(drafts):
+            sealed = seal(headers, self.head())
+            for batch, (_, data) in zip(sealed, drafts, strict=True):
+                self._insert(batch, data)
+        return sealed
+
+    def adopt(self, sealed: Sequence[tuple[Batch, bytes | None]]) -> None:
+        """Appends batches of another journal as they are, in one commit."""
+        with self._commit(sealed):
+            check_continues(self.head(), sealed)
+            for batch, data in sealed:
+                self._insert(batch, data)
+
+    def claim(self, patience: float = 0.0) -> bool:
+        """The lock of the twin's folder has seen to it."""
+        return False
+
+    @contextmanager
+    def _commit(self, written: Sequence[tuple[object, bytes | None]]) -> Iterator[None]:
+        """One durable transaction: all of what stands inside, or nothing. The head is noted after it."""
         with self._lock:
+            self._check_room(sum(len(data or b"") for _, data in written))
+            failpoint("journal.begin")
             try:
                 self._con.execute("BEGIN IMMEDIATE")
-                sealed = seal([header for header, _ in drafts], self.head())
-                for batch, (_, data) in zip(sealed, drafts, strict=True):
-                    self._insert(batch, data)
+                yield
+                failpoint("journal.commit")
                 self._con.execute("COMMIT")
+                failpoint("journal.committed")
             except BaseException as error:
                 if self._con.in_transaction:
                     self._con.execute("ROLLBACK")
                 if isinstance(error, sqlite3.OperationalError):
                     raise EnvironmentFault(f"cannot write the journal {self.path}: {error}") from None
                 raise
-            return sealed
+            if written:
+                self._mark.write(head_of(self.head()))
+
+    def _check_room(self, size: int) -> None:
+        disk = os.statvfs(self.path.parent)
+        free = disk.f_bavail * disk.f_frsize
+        if free < self._reserve + 2 * size:
+            raise EnvironmentFault(
+                f"cannot write the journal {self.path}: the disk has {free >> 20} MiB left, "
+                f"{self._reserve >> 20} are kept free; make room and deliver again"
+            )
 
     def _insert(self, batch: Batch, data: bytes | None) -> None:
         header = batch.header
@@ -91,9 +154,13 @@ class SqliteJournal:
         return found[0] if found else None
 
     def batches(self, after: int = 0) -> Iterator[Batch]:
-        """Batches with a greater number, in order."""
+        """Batches with a greater number, in order, each the one right after the one before."""
+        previous = self.batch(after) if after > 0 else None
         while page := self._select("WHERE seq > ? ORDER BY seq LIMIT ?", after, PAGE):
-            yield from page
+            for batch in page:
+                check_follows(previous, batch)
+                yield batch
+                previous = batch
             after = page[-1].seq
 
     def blob(self, seq: int) -> bytes | None:
@@ -111,10 +178,16 @@ class SqliteJournal:
             (source, file): cursor for source, file, cursor in self._rows("SELECT source, file, cursor FROM cursors")
         }
 
+    def damage(self) -> str:
+        """What SQLite's own check of every page and index finds wrong."""
+        found = "; ".join(str(row[0]) for row in self._rows("PRAGMA integrity_check(5)"))
+        return "" if found == "ok" else found.replace("\n", " ")
+
     def close(self) -> None:
         """Closes the file."""
         with self._lock:
             self._con.close()
+            self._mark.close()
 
     def _rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         with self._lock:
@@ -125,14 +198,4 @@ class SqliteJournal:
 
     def _select(self, tail: str, *values: object) -> list[Batch]:
         rows = self._rows(f"SELECT seq, header, prev_hash, hash, blob_sha256 FROM batches {tail}", *values)
-        return [_batch(*row) for row in rows]
-
-
-def _batch(seq: object, text: str, prev_hash: str, own_hash: str, blob: str) -> Batch:
-    try:
-        header = BatchHeader.parse(text)
-    except (ValueError, TypeError) as error:
-        raise JournalDamaged(f"batch {seq}: its header cannot be read: {error}") from None
-    if header.seq != seq or header.blob != blob:
-        raise JournalDamaged(f"batch {seq}: its header belongs to batch {header.seq} or to another blob")
-    return Batch(header, text, prev_hash, own_hash)
+        return [stored_batch(*row) for row in rows]
