@@ -55,10 +55,11 @@ def _observations(con: duckdb.DuckDBPyConnection, since: int) -> pa.Table:
     posting = [code for (code,) in con.execute("SELECT DISTINCT system FROM reporter ORDER BY system").fetchall()]
     con.execute(f"""CREATE OR REPLACE TEMP TABLE claim AS SELECT o.*, name FROM fact_observations o
         JOIN system ON system.code = o.system WHERE event_time >= {since}""")
-    con.execute(f"""CREATE OR REPLACE TEMP TABLE claim_balance AS {_balance_sql(record, -1)}""")
+    con.execute(f"""CREATE OR REPLACE TEMP TABLE claim_balance AS {_balance_sql(record, -1, "claim")}""")
     for system in posting:
         view = replace(record, system=system, authority=None)
-        con.execute(f"INSERT INTO claim_balance {_balance_sql(view, system)}")
+        own = f"(FROM claim WHERE system = {system})"
+        con.execute(f"INSERT INTO claim_balance {_balance_sql(view, system, own)}")
     con.execute(f"CREATE OR REPLACE TEMP TABLE unanchored AS {_unanchored_sql(record)}")
     return (
         con.sql(f"""
@@ -75,7 +76,7 @@ ORDER BY i.item_id, c.event_time, c.name, c.event_id""")
     )
 
 
-def _balance_sql(view: View, book: int) -> str:
+def _balance_sql(view: View, book: int, claims: str) -> str:
     """`key, book, balance`: running balance of each claimed account just after the claim's cut-off, by ASOF join.
 
     A claim about a lot is held against that lot, one without against all lots together.
@@ -84,11 +85,11 @@ def _balance_sql(view: View, book: int) -> str:
     asked = "c.item = r.item AND c.location_place = r.place"
     return f"""WITH {legs_sql(view)},
 ours AS (SELECT item, place, lot, event_time, quantity FROM leg WHERE condition = 'unrestricted' AND owner IS NULL
-    AND (item, place) IN (SELECT (item, location_place) FROM claim)),
+    AND (item, place) IN (SELECT (item, location_place) FROM {claims})),
 whole AS ({whole}), by_lot AS ({by_lot})
-SELECT c.key, {book} AS book, r.balance FROM claim c ASOF JOIN whole r ON {asked} AND c.event_time >= r.event_time
+SELECT c.key, {book} AS book, r.balance FROM {claims} c ASOF JOIN whole r ON {asked} AND c.event_time >= r.event_time
     WHERE c.lot IS NULL
-UNION ALL SELECT c.key, {book} AS book, r.balance FROM claim c ASOF JOIN by_lot r
+UNION ALL SELECT c.key, {book} AS book, r.balance FROM {claims} c ASOF JOIN by_lot r
     ON {asked} AND c.lot = r.lot AND c.event_time >= r.event_time"""
 
 

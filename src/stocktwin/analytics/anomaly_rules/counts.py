@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from itertools import groupby
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stocktwin.analytics.anomaly_rules.facts import UNSURE, Facts, Ints, observation_fact
+from stocktwin.analytics.anomaly_rules.facts import UNSURE, Facts, Flags, Ints, encoded, observation_fact
 from stocktwin.analytics.anomaly_rules.matching import Match
 from stocktwin.analytics.anomaly_rules.model import DAY, MINUTE, Finding
 
@@ -50,26 +49,24 @@ class Difference:
 
 
 def differences(facts: Facts) -> list[Difference]:
-    """Every count and reading of an anchored item-location that differs from the record beyond doubt, in time order."""
-    out = []
-    for key, claims in _claims(facts, SEEN).items():
-        before = facts.evidence.since
-        for claim in claims:
-            difference = _difference(facts, key, claim, before)
-            before = int(claim["event_time"])
-            if difference is not None:
-                out.append(difference)
-    return out
+    """Every count and reading of an anchored item-location that differs from the record beyond doubt, in time order of
+    each item-location and method."""
+    claims = _claims(facts, SEEN)
+    at = np.flatnonzero(claims.off != 0)
+    before = np.where(claims.first, facts.evidence.since, np.roll(claims.time, 1))[at].tolist()
+    rows = zip(claims.item[at].tolist(), claims.place[at].tolist(), claims.rows(at), before, strict=True)
+    found = (_difference(facts, item, place, claim, since) for item, place, claim, since in rows)
+    return [difference for difference in found if difference is not None]
 
 
 def open_counts(facts: Facts, found: list[Difference]) -> list[Difference]:
     """The last claim of each item-location and method, where it still differs."""
-    last = {key: claims[-1]["event_id"] for key, claims in _claims(facts, SEEN).items()}
+    claims = _claims(facts, SEEN)
+    names = claims.table.filter(pa.array(claims.last)).select(["system", "event_id"]).to_pylist()
+    last = {(name["system"], name["event_id"]) for name in names}
     key_of = {(d.item, d.place, d.claim["method"], d.claim["lot"] or ""): d for d in found}
-    return [
-        d for key, d in key_of.items()
-        if last[key] == d.claim["event_id"] and not d.mended and not d.fresh
-    ]  # fmt: skip
+    standing = (d for d in key_of.values() if not d.mended and not d.fresh)
+    return [d for d in standing if (d.claim["system"], d.claim["event_id"]) in last]
 
 
 def count_findings(facts: Facts, found: list[Difference]) -> list[Finding]:
@@ -101,8 +98,9 @@ def book_findings(facts: Facts, matches: list[Match]) -> list[Finding]:
     out = []
     names = facts.movements.systems
     lags = {names[code]: match.lag for match in matches for code in (match.first, match.second)}
-    for (item, place, _, _), claims in _claims(facts, BOOKS).items():
-        claim = claims[-1]
+    stated = _claims(facts, BOOKS)
+    at = np.flatnonzero(stated.last)
+    for item, place, claim in zip(stated.item[at].tolist(), stated.place[at].tolist(), stated.rows(at), strict=True):
         off = claim["quantity"] - claim["record_balance"]
         low, high = _in_flight(facts, item, place, claim, max(lags.get(claim["system"], 0), facts.longest_lag))
         if low <= off <= high:
@@ -122,29 +120,56 @@ def book_findings(facts: Facts, matches: list[Match]) -> list[Finding]:
     return out
 
 
-def _claims(facts: Facts, methods: tuple[str, ...]) -> dict[tuple[int, int, str, str], list[dict[str, Any]]]:
-    """(item, place, method, lot) → claims with a record to compare to, in time order."""
-    codes = facts.snapshot.item_codes.code, facts.snapshot.location_codes.code
-    keyed = []
+@dataclass(frozen=True)
+class Claims:
+    """Claims with a record to compare to, by item, place, method (books: and system) and lot, each in time order."""
+
+    table: pa.Table
+    item: Ints
+    place: Ints
+    time: Ints
+    off: Ints
+    """Claim − record."""
+    first: Flags
+    """The first of its kind,"""
+    last: Flags
+    """and the last."""
+
+    def rows(self, at: Ints) -> list[dict[str, Any]]:
+        """Some of them, as dictionaries."""
+        chosen: list[dict[str, Any]] = self.table.take(pa.array(at)).to_pylist()
+        return chosen
+
+
+def _claims(facts: Facts, methods: tuple[str, ...]) -> Claims:
     seen = facts.evidence.observations
     asked = pc.and_(
         pc.is_in(seen["method"], pa.array(methods)), pc.and_(seen["anchored"], seen["record_balance"].is_valid())
     )
-    for row in seen.filter(asked).to_pylist():
-        item, place = codes[0](row["item_id"]), codes[1](row["location_id"])
-        if item >= 0 and place >= 0:
-            keyed.append(
-                ((item, place, row["method"], row["lot"] or "", row["system"] if methods is BOOKS else ""), row)
-            )
-    keyed.sort(key=lambda pair: (pair[0], pair[1]["event_time"], pair[1]["event_id"]))
-    out: dict[tuple[int, int, str, str], list[dict[str, Any]]] = {}
-    for key, group in groupby(keyed, key=lambda pair: pair[0]):
-        out[key[0], key[1], key[2] + key[4], key[3]] = [row for _, row in group]
-    return out
+    seen = seen.filter(asked)
+    keys = [
+        encoded(seen["item_id"], facts.snapshot.item_codes)[0],
+        encoded(seen["location_id"], facts.snapshot.location_codes)[0],
+        _ranked(seen["method"]),
+        _ranked(seen["lot"].fill_null("")),
+        _ranked(seen["system"]) if methods is BOOKS else np.zeros(len(seen), np.int64),
+    ]
+    time = seen["event_time"].to_numpy()
+    order = np.lexsort((_ranked(seen["event_id"]), time, *reversed(keys)))
+    order = order[(keys[0][order] >= 0) & (keys[1][order] >= 0)]
+    table, keys = seen.take(pa.array(order)), [key[order] for key in keys]
+    new = np.ones(len(order) + 1, bool)
+    new[1:-1] = np.any([key[1:] != key[:-1] for key in keys], axis=0)
+    off = table["quantity"].to_numpy() - table["record_balance"].to_numpy()
+    return Claims(table, keys[0], keys[1], time[order], off, new[:-1], new[1:])
 
 
-def _difference(facts: Facts, key: tuple[int, int, str, str], claim: dict[str, Any], before: int) -> Difference | None:
-    item, place = key[:2]
+def _ranked(column: pa.ChunkedArray) -> Ints:
+    """The rank of each text among all of its column."""
+    return np.asarray(pc.rank(column.combine_chunks(), tiebreaker="dense").to_numpy(), np.int64)
+
+
+def _difference(facts: Facts, item: int, place: int, claim: dict[str, Any], before: int) -> Difference | None:
     off = claim["quantity"] - claim["record_balance"]
     noise = (
         facts.thresholds.sensed_tolerance * max(claim["record_balance"], 0) + 1
