@@ -23,6 +23,7 @@ def build_world(
     events: Path | None = None,
     processes: int | None = None,
     postgres: bool = False,
+    balances_every: int | None = None,
 ) -> dict[str, Any]:
     """Writes a world into an empty folder, with `postgres` also a dump of its ERP; UsageError when something is already
     there or rates or events make no sense."""
@@ -31,6 +32,7 @@ def build_world(
 
     check_free(folder)
     files: dict[str, Any] = {name: path for name, path in (("rates", rates), ("events", events)) if path is not None}
+    files |= {} if balances_every is None else {"balances_every": balances_every}
     built = build(folder, profile=profile, days=days, seed=seed, processes=processes, progress=progress, **files)
     if postgres:
         write_dump(folder)

@@ -43,17 +43,19 @@ def build(
     seed: int = 0,
     rates: Path | None = None,
     events: Path | None = None,
+    balances_every: int = 0,
     processes: int | None = None,
     progress: Progress = silent,
 ) -> Built:
     """Makes `folder` a twin of a reference world: `twin.toml`, the feeds of its systems and `truth`.
 
-    `rates` and `events` are TOML files: how often things go wrong, and what is scripted. The same of all these give the
-    same bytes whatever the folder is called and however many processes work (as many as there are cores, up to four,
-    unless `processes` says otherwise). Day 0 is 2025-01-01. UsageError names an unknown profile, a number of days that
-    is not between 1 and 3650, and what is wrong in the files.
+    `rates` and `events` are TOML files: how often things go wrong, and what is scripted; `balances_every` is the number
+    of days from one statement of the true balances to the next (0: as usual for the profile). The same of all these
+    give the same bytes whatever the folder is called and however many processes work (as many as there are cores, up to
+    four, unless `processes` says otherwise). Day 0 is 2025-01-01. UsageError names an unknown profile, a number of days
+    that is not between 1 and 3650, and what is wrong in the files.
     """
-    settings = Settings.of(profile, days, seed, rates, events)
+    settings = replace(Settings.of(profile, days, seed, rates, events), balances_every=balances_every).checked()
     if events is not None:
         replace(settings.script, file=events.name).check(scripted_words(settings))
     return write_world(folder, settings, processes, progress)

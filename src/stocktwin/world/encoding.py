@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +24,8 @@ CSV_TABLES: Final = ("items", "units", "locations", "lanes", "sourcing", "polici
 ROW_GROUP: Final = 100_000
 PARQUET: Final[dict[str, Any]] = {"compression": "zstd", "write_statistics": True}
 Columns = dict[str, pa.Array]
+Pieces = Iterator[Columns]
+"""A table too large to be held at once, piece by piece."""
 QUANTITY: Final = pa.decimal128(18, PLACES)
 INSTANT: Final = pa.timestamp("us", tz="UTC")
 
@@ -70,16 +73,25 @@ def where(mask: Flags, yes: pa.Array | None, no: pa.Array | None) -> pa.Array:
     return pc.if_else(pa.array(mask), null if yes is None else yes, null if no is None else no)
 
 
-def write_columns(path: Path, columns: Columns) -> int:
+def tables(columns: Columns | Pieces) -> Iterator[pa.Table]:
+    """A table whole, or its pieces."""
+    yield from map(pa.table, [columns] if isinstance(columns, dict) else columns)
+
+
+def write_columns(path: Path, columns: Columns | Pieces) -> int:
     """Writes one table as a file of this name (without ending): small master tables as CSV, all else and numbered
     parts as Parquet. Returns its rows."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.name in CSV_TABLES:
-        rows = zip(*(column.to_pylist() for column in columns.values()), strict=True)
-        return write_csv(path.with_name(f"{path.name}.csv"), tuple(columns), rows)
-    table = pa.table(columns)
-    pq.write_table(table, path.with_name(f"{path.name}.parquet"), row_group_size=ROW_GROUP, **PARQUET)
-    return int(table.num_rows)
+    if path.name in CSV_TABLES and isinstance(columns, dict):
+        cells = zip(*(column.to_pylist() for column in columns.values()), strict=True)
+        return write_csv(path.with_name(f"{path.name}.csv"), tuple(columns), cells)
+    pieces = tables(columns)
+    table, rows = next(pieces), 0
+    with pq.ParquetWriter(path.with_name(f"{path.name}.parquet"), table.schema, **PARQUET) as writer:
+        for piece in chain([table], pieces):
+            writer.write_table(piece, row_group_size=ROW_GROUP)
+            rows += piece.num_rows
+    return rows
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:

@@ -129,5 +129,5 @@ def live(settings: Settings, block: int, progress: Progress = silent) -> Life:
     design = make_design(luck, items, network, size.block(block).start, size.group(block))
     around = Circumstances.of(luck, network, settings.days, settings.script, settings.rates)
     steering = Steering.of(design, settings.decisions)
-    reality = run(design, luck, settings.days, progress, size.balance_every, around, steering)
+    reality = run(design, luck, settings.days, progress, settings.days, around, steering)
     return Life(settings, luck, design, steering, Clock.of(settings.days, design.network), reality)

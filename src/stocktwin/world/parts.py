@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -9,21 +10,24 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stocktwin.world.encoding import PARQUET, ROW_GROUP, Columns
+from stocktwin.world.encoding import PARQUET, ROW_GROUP, Columns, Pieces, tables
 
 FOLDER: Final = Path("truth") / "parts"
 """Where the pieces wait."""
 
 
-def write_part(folder: Path, name: str, block: int, columns: Columns) -> int:
+def write_part(folder: Path, name: str, block: int, columns: Columns | Pieces) -> int:
     """Puts one block's piece of a table where the joiner finds it; returns its rows."""
     path = _path(folder, name, block)
     path.parent.mkdir(parents=True, exist_ok=True)
-    table = pa.table(columns)
+    pieces = tables(columns)
+    table, rows = next(pieces), 0
     options = pa.ipc.IpcWriteOptions(compression="lz4")
     with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema, options=options) as writer:
-        writer.write_table(table, ROW_GROUP)
-    return int(table.num_rows)
+        for piece in chain([table], pieces):
+            writer.write_table(piece, ROW_GROUP)
+            rows += piece.num_rows
+    return rows
 
 
 class Joiner:

@@ -22,8 +22,8 @@ class Profile:
     ports: tuple[Place, ...]
     suppliers: tuple[Place, ...]
     block_items: int = 2_500
-    balance_every: int = 7
-    """Days between two entries of the true balances; the last day is always one."""
+    balances_every: int = 1
+    """Days between two entries of the true balances, unless the settings say otherwise; the last day is always one."""
     pace: float = 1.0
     """What an item is asked for, relative to the figures of `catalogue`."""
     full_books: bool = True
@@ -59,7 +59,7 @@ PROFILES: Final = MappingProxyType(
         for profile in (
             Profile("small", 500, SMALL_DCS, PORTS[:2], SUPPLIERS[:3]),
             Profile("medium", 5_000, NATIONAL_DCS[:12], PORTS[:4], SUPPLIERS[:8], pace=0.6),
-            Profile("national", 100_000, NATIONAL_DCS, PORTS, SUPPLIERS, balance_every=30, pace=0.2, full_books=False),
+            Profile("national", 100_000, NATIONAL_DCS, PORTS, SUPPLIERS, balances_every=7, pace=0.2, full_books=False),
         )
     }
 )

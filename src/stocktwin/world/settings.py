@@ -30,6 +30,8 @@ class Settings:
     rates_toml: str = ""
     events_toml: str = ""
     decisions: tuple[Decision, ...] = ()
+    balances_every: int = 0
+    """Days between two entries of the true balances; 0: as usual for the profile."""
 
     @classmethod
     def of(cls, profile: str, days: int, seed: int, rates: Path | None = None, events: Path | None = None) -> Settings:
@@ -45,12 +47,19 @@ class Settings:
         profile_named(self.profile)
         if not 1 <= self.days <= MAX_DAYS:
             raise UsageError(f"a world lives between 1 and {MAX_DAYS} days, not {self.days}")
+        if not 0 <= self.balances_every <= MAX_DAYS:
+            raise UsageError(f"balances are stated every 1 to {MAX_DAYS} days, not every {self.balances_every}")
         return self
 
     @cached_property
     def size(self) -> Profile:
         """Its profile."""
         return profile_named(self.profile)
+
+    @property
+    def stated_every(self) -> int:
+        """Days between two entries of the true balances."""
+        return self.balances_every or self.size.balances_every
 
     @cached_property
     def rates(self) -> Rates:

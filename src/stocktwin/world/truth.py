@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from stocktwin.world.balances import balances_of, stated_days
 from stocktwin.world.clock import Clock, epoch_days
 from stocktwin.world.delivery import Stutter
 from stocktwin.world.design import Design
-from stocktwin.world.encoding import Columns, chosen, dates, instants, joined, quantities, where
+from stocktwin.world.encoding import Columns, Pieces, chosen, dates, instants, joined, quantities, where
 from stocktwin.world.labels import (
     Labels,
     day_of,
@@ -49,10 +50,11 @@ CAUSES: Final = {
 """How the labels call what made stock vanish."""
 
 
-def truth_tables(life: Life) -> Iterator[tuple[str, Columns]]:
+def truth_tables(life: Life) -> Iterator[tuple[str, Columns | Pieces]]:
     """The tables of the truth folder, by file name without its ending."""
     design, reality = life.design, life.reality
-    yield "truth/balances", balance_columns(design, reality)
+    stated = stated_days(reality.days, life.settings.stated_every)
+    yield "truth/balances", balance_columns(design, reality, stated)
     yield "truth/movements", movement_columns(design, life.clock, reality, life.orders)
     yield "truth/demand", demand_columns(design, reality)
     yield "truth/faults", fault_columns(life)
@@ -74,15 +76,15 @@ def _shelf(design: Design, row: Ints) -> dict[str, pa.Array]:
     }
 
 
-def balance_columns(design: Design, reality: Reality) -> dict[str, pa.Array]:
-    """Unrestricted stock at the end of some days, the last one included, by lot where lots are kept."""
-    stock = reality.balances
-    return {
-        "date": dates(epoch_days(stock.day)),
-        **_shelf(design, stock.row),
-        "lot": lot_texts(design.network, stock.lot),
-        "quantity": quantities(stock.quantity, design.items.scale[design.item[stock.row]]),
-    }
+def balance_columns(design: Design, reality: Reality, stated: Ints) -> Pieces:
+    """Unrestricted stock at the end of the stated days, by lot where lots are kept."""
+    for stock in balances_of(reality.events, len(design), stated):
+        yield {
+            "date": dates(epoch_days(stock.day)),
+            **_shelf(design, stock.row),
+            "lot": lot_texts(design.network, stock.lot),
+            "quantity": quantities(stock.quantity, design.items.scale[design.item[stock.row]]),
+        }
 
 
 def movement_columns(design: Design, clock: Clock, reality: Reality, orders: OrderBook) -> dict[str, pa.Array]:

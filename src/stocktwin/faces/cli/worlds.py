@@ -26,6 +26,11 @@ def world() -> None:
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same world.")
 @click.option("--faults", metavar="FILE", help="How often things go wrong (TOML; docs/world.md lists the rates).")
 @click.option("--events", metavar="FILE", help="Disruptions that happen, in the words of scenarios (TOML).")
+@click.option(
+    "--balances-every",
+    type=click.IntRange(1, 3650),
+    help="State true balances every so many days (default 1; national 7).",
+)
 @click.option("--postgres", is_flag=True, help="Also write the ERP as a dump for PostgreSQL (feeds/erp_db/erp.sql).")
 @PROCESSES
 @session
@@ -37,6 +42,7 @@ def world_build(
     seed: int,
     faults: str | None,
     events: str | None,
+    balances_every: int | None,
     postgres: bool,
     processes: int | None,
 ) -> None:
@@ -53,6 +59,7 @@ def world_build(
         events=_given(run, events),
         processes=processes,
         postgres=postgres,
+        balances_every=balances_every,
     )
     run.show(answer, render.built)
 
