@@ -32,6 +32,7 @@ def serve_twin(service: TwinService, host: str, port: int, announce: Callable[[s
     """Serves a twin until Ctrl-C: web and REST, the inbox, and the commands of other processes."""
     from stocktwin.app.forward import CommandServer, Output
     from stocktwin.app.live import Inbox
+    from stocktwin.app.standby import Standby
     from stocktwin.faces.cli.main import run_forwarded
     from stocktwin.faces.serve import serve
 
@@ -42,11 +43,14 @@ def serve_twin(service: TwinService, host: str, port: int, announce: Callable[[s
     service.go_live()
     commands = CommandServer(root, command)
     inbox = Inbox(root / "inbox", lambda path: announce(took(service.take_file(path), path.name)), announce)
+    standby = Standby(service, inbox.start, announce) if service.shared else None
     commands.start()
-    inbox.start()
+    standby.start() if standby else inbox.start()
     try:
         serve(service, host, port, ready=lambda url: announce(f"Stocktwin is at {url} (Ctrl-C stops it)"))
     finally:
+        if standby:
+            standby.stop()
         inbox.stop()
         commands.stop()
 

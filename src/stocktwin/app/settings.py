@@ -15,7 +15,8 @@ from stocktwin.domain.rules import Rules
 from stocktwin.tables.schema import MOVEMENT_KINDS
 
 FILE = "twin.toml"
-TOP_KEYS = ("name", "currency", "timezone", "holding_rate", "authority", "sources")
+JOURNAL_FILE = "journal.sqlite"
+TOP_KEYS = ("name", "currency", "timezone", "holding_rate", "journal", "authority", "sources")
 DEFAULT_SOURCE = "exchange"
 """Source of a folder that no section of `twin.toml` describes."""
 
@@ -48,6 +49,8 @@ class Settings:
     holding_rate: float = 0.20
     authority: Mapping[str, str] = field(default_factory=dict)
     authority_by_location: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    journal: str = JOURNAL_FILE
+    """Where the journal lies: `postgresql://…`, or a file relative to `root`."""
     sources: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Source name → its section, as read; `ingest` understands `map`, `system`, `timezone`."""
 
@@ -100,6 +103,7 @@ def parse_settings(root: Path, raw: Mapping[str, Any]) -> Settings:
         currency=_text(raw, "currency", "USD"),
         timezone=timezone,
         holding_rate=_number(raw, "holding_rate", 0.20),
+        journal=_journal(raw),
         authority=authority,
         authority_by_location=by_location,
         sources=sources,
@@ -150,6 +154,17 @@ def _text(raw: Mapping[str, Any], key: str, default: str) -> str:
     if not isinstance(value, str) or not value:
         raise ConfigError(key, f"must be a text, not {value!r}")
     return value
+
+
+def _journal(raw: Mapping[str, Any]) -> str:
+    from stocktwin.ledger.journal.stores import check_address
+
+    address = _text(raw, "journal", JOURNAL_FILE)
+    try:
+        check_address(address)
+    except UsageError as error:
+        raise ConfigError("journal", str(error)) from None
+    return address
 
 
 def _number(raw: Mapping[str, Any], key: str, default: float) -> float:

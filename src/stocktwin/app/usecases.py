@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from stocktwin.app.bootstrap import open_ledger, own
 from stocktwin.app.derived import Derived
+from stocktwin.app.keeping import JournalKeeping
 from stocktwin.app.live import Changes
 from stocktwin.app.model import Model, ModelCache
 from stocktwin.app.owner import Ownership
@@ -32,7 +33,7 @@ INSIGHT_SECONDS_LIVE = 60.0
 """A live server reuses forecasts this long; positions are always those of the last fact."""
 
 
-class TwinService(LedgerQuestions):
+class TwinService(LedgerQuestions, JournalKeeping):
     """A twin that this process owns. All methods may be called from any thread."""
 
     def __init__(
@@ -65,7 +66,7 @@ class TwinService(LedgerQuestions):
         settings, ownership = own(root, purpose)
         clock = clock or WallClock()
         try:
-            return cls(settings, open_ledger(settings, clock), ownership, clock)
+            return cls(settings, open_ledger(settings, clock, purpose), ownership, clock)
         except BaseException:
             ownership.release()
             raise

@@ -22,6 +22,7 @@ from stocktwin.ledger import currents, history_query, status_query
 from stocktwin.ledger.books import rules_in_force
 from stocktwin.ledger.digest import hex_hash
 from stocktwin.ledger.fold import Fold, decode_body
+from stocktwin.ledger.following import writing
 from stocktwin.ledger.healing import healing, is_damage
 from stocktwin.ledger.journal.blob import GROUP_BATCHES, conform, encode_json, grouped
 from stocktwin.ledger.journal.protocol import DECISION, FACTS, RULES, Batch, BatchHeader, Journal, digest
@@ -37,9 +38,7 @@ if TYPE_CHECKING:
     from stocktwin.tables.evidence import Evidence
     from stocktwin.tables.snapshot import Snapshot
 
-COUNTS: Final = (
-    """SELECT coalesce(sum(delivered), 0), coalesce(sum(accepted), 0), coalesce(sum(duplicates), 0) FROM tally"""
-)
+COUNTS: Final = "SELECT ifnull(sum(delivered), 0), ifnull(sum(accepted), 0), ifnull(sum(duplicates), 0) FROM tally"
 
 
 @dataclass(frozen=True)
@@ -157,7 +156,7 @@ class Ledger:
 
         When this returns everything is on disk. UsageError names a table that does not exist.
         """
-        with self._writing:
+        with writing(self):
             before = self._counts()
             for group in grouped(map(_canonical, deliveries)):
                 self._append_group(group)
@@ -213,12 +212,13 @@ class Ledger:
             head = self.journal.head()
             if head is not None and rules == self.rules() and self._has_rules():
                 return False
-            self._append_json(RULES, rules.to_json().encode())
+            with writing(self):
+                self._append_json(RULES, rules.to_json().encode())
             return True
 
     def decide(self, decision: Mapping[str, Any]) -> int:
         """Journals a decision for good; its batch number."""
-        with self._writing:
+        with writing(self):
             return self._append_json(DECISION, encode_json(decision))
 
     def _append_json(self, kind: str, data: bytes) -> int:

@@ -37,7 +37,7 @@ def main(argv: list[str], serve: Serve | None = None, output: Output | None = No
         code = forward(root, [*words, *(["--json"] if as_json else [])], Path.cwd(), output)
         if code is not None:
             return code
-    return run(words, Session(root, Path.cwd(), as_json, output, serve=serve))
+    return run(words, Session(root, Path.cwd(), as_json, output, serve=serve, purpose=words[0] if words else "command"))
 
 
 def asks_the_twin(words: Sequence[str]) -> bool:

@@ -29,6 +29,8 @@ class Session:
     output: Output
     service: TwinService | None = None
     serve: Serve | None = None
+    purpose: str = "command"
+    """What others are told who wait for the twin."""
     _busy: bool = False
     """Whether a progress line stands on the terminal."""
     _opened: TwinService | None = field(default=None, repr=False)
@@ -39,7 +41,7 @@ class Session:
         if self.service is None:
             from stocktwin.app.usecases import TwinService
 
-            self.service = self._opened = TwinService.open(self.root)
+            self.service = self._opened = TwinService.open(self.root, purpose=self.purpose)
         return self.service
 
     def close(self) -> None:

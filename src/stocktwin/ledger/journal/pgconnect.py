@@ -76,9 +76,8 @@ class Place:
 
     def connect(self) -> psycopg.Connection[Any]:
         """A connection that commits each statement by itself and looks into the journal's schema."""
-        psycopg = _psycopg()
         with asked(self):
-            con = psycopg.connect(self.conninfo, autocommit=True, prepare_threshold=None, connect_timeout=10,
+            con: psycopg.Connection[Any] = _psycopg().connect(self.conninfo, autocommit=True, prepare_threshold=None, connect_timeout=10,
                                   application_name="stocktwin", client_encoding="utf8")  # fmt: skip
             con.execute(_composed("SET search_path TO {schema}", self.schema))
             return con

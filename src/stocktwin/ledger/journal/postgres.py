@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from stocktwin.domain.errors import BusyError, EnvironmentFault
 from stocktwin.ledger.journal.lease import PATIENCE_SECONDS, Lease
@@ -18,6 +18,8 @@ from stocktwin.ledger.journal.protocol import Batch, BatchHeader, check_continue
 if TYPE_CHECKING:
     import psycopg
 
+OUTCOME_SECONDS = 10.0
+"""How long one tries to find out what became of a commit whose connection was lost, at least."""
 PAGE = 512
 """Headers read at a time."""
 COLUMNS = "seq, header, prev_hash, hash, blob_sha256"
@@ -90,8 +92,7 @@ class PostgresJournal:
         taken again the old transaction has ended, and the journal tells how."""
         with self._writing:
             if self._lease.take(self.patience) and self._claimed:
-                self._stale = True
-                raise BusyError(f"the journal {self.place.shown}: another process wrote in the meantime; ask again")
+                self._others_wrote()
             sealed = self._attempt(make)
             if sealed is None:
                 sealed = self._attempt(make)
@@ -115,19 +116,28 @@ class PostgresJournal:
                 self._lease.drop()
             if self._lease.held or isinstance(error, BusyError):
                 raise
-            return self._outcome(sealed, error)
+            return self._outcome(sealed)
 
-    def _outcome(self, sealed: Sealed, error: EnvironmentFault) -> Sealed | None:
+    def _outcome(self, sealed: Sealed) -> Sealed | None:
         """How a transaction ended whose connection was lost: known for certain once the lease is held again, for then
         the session that it belonged to is over."""
-        others = self._lease.take(self.patience)
+        try:
+            others = self._lease.take(max(self.patience, OUTCOME_SECONDS))
+        except EnvironmentFault:
+            self._stale = True  # what became of it is seen by whoever looks next
+            raise
         self._stale = self._stale or others
         found = self.batch(sealed[-1][0].seq) if sealed else None
         if found is not None and found.hash == sealed[-1][0].hash:
             return sealed
         if others:
-            raise error
+            self._others_wrote()
         return None
+
+    def _others_wrote(self) -> NoReturn:
+        """Another process had the lease since this one looked: what it wrote must be folded in first."""
+        self._stale = True
+        raise BusyError(f"the journal {self.place.shown}: another process wrote in the meantime; nothing was kept")
 
     # ---- reading
 
