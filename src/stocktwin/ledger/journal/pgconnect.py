@@ -76,9 +76,10 @@ class Place:
 
     def connect(self) -> psycopg.Connection[Any]:
         """A connection that commits each statement by itself and looks into the journal's schema."""
+        options: dict[str, Any] = {"connect_timeout": 10, "application_name": "stocktwin", "client_encoding": "utf8"}
         with asked(self):
-            con: psycopg.Connection[Any] = _psycopg().connect(self.conninfo, autocommit=True, prepare_threshold=None, connect_timeout=10,
-                                  application_name="stocktwin", client_encoding="utf8")  # fmt: skip
+            con: psycopg.Connection[Any]
+            con = _psycopg().connect(self.conninfo, autocommit=True, prepare_threshold=None, **options)
             con.execute(_composed("SET search_path TO {schema}", self.schema))
             return con
 

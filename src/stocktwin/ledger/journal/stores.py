@@ -22,9 +22,9 @@ def is_shared(address: str) -> bool:
 
 def check_address(address: str) -> None:
     """UsageError says what is wrong about an address."""
-    from stocktwin.ledger.journal.pgconnect import Place
-
     if is_shared(address):
+        from stocktwin.ledger.journal.pgconnect import Place
+
         Place.parse(address)
     elif "://" in address or not address.strip():
         raise UsageError(f"a journal is postgresql://… or a file, not {address!r}")
