@@ -187,6 +187,7 @@ def truth(row: dict[str, Any]) -> dict[str, Any]:
             "to_ms": None if end is None else 1_762_344_000_000,
             "units": 48.0,
             "value": 2_016.0,
+            "on_record": True,
             "found": found,
             "told_as": told_as,
         }

@@ -89,7 +89,7 @@ def test_the_truth_is_a_page_only_where_there_is_one(client: Any, client_of: Cal
     assert "still wrong" in text
     assert "not found" in text
     assert "put right" not in text, "a fault that the twin noticed shows under what name"
-    assert "Record against count" in text
+    assert "told as record against count" in text
     assert not re.search(r"\b(None|Undefined|nan)\b", re.sub(r"<script.*?</script>", "", text, flags=re.S))
     assert "./truth" in read(client, "")[0].addresses
     without = client_of(fakes.FakeTwin(empty=True))

@@ -86,7 +86,8 @@ class Truth:
 
     def faults_at(self, item_id: str, location_id: str) -> list[dict[str, Any]]:
         """The labels of one item-location, those of its whole site included, oldest first: `cause`, `start`, `end`,
-        `from_ms`, `to_ms` (null: still wrong), `units`, `value`, `system`, `document` and `span` (the `Fault`)."""
+        `from_ms`, `to_ms` (null: still wrong), `units`, `value`, `system`, `document`, `on_record` (false: the record
+        is right all the same) and `span` (the `Fault`)."""
         here = [r for r in self._labels if r["item_id"] in (None, item_id) and r["location_id"] == location_id]
         return sorted((_label(row) for row in here), key=lambda label: int(label["from_ms"]))
 
@@ -137,6 +138,7 @@ def _label(row: Mapping[str, Any]) -> dict[str, Any]:
     names = ("fault_id", "cause", "item_id", "location_id", "start", "end", "system", "document")
     return {
         **{name: row.get(name) for name in names},
+        "on_record": bool(row.get("on_record", True)),
         "from_ms": fault.start // 1000,
         "to_ms": None if fault.end == FOREVER else fault.end // 1000,
         "units": None if row["units"] is None else float(row["units"]),

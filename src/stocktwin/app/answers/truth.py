@@ -102,10 +102,10 @@ def _about(model: Model, row: int) -> dict[str, Any]:
 
 
 def _series(ledger: Ledger, known: Truth, item: str, location: str) -> list[dict[str, Any]]:
-    """Truth first, then the record, then each system's own book; each as steps."""
+    """Truth first, then the record, then each system's own book; each as steps. What only senses keeps no book."""
     true = known.on_hand(item, location)
     series = [{"name": "truth", "points": _steps(true.column("event_time"), true.column("quantity"))}]
-    systems = [source["system"] for source in ledger.status()["sources"] if source["last_event_time"] is not None]
+    systems = sorted(ledger.last_event_times().keys() - ledger.sensing())
     for name in (None, *systems):
         moved = ledger.movements_of(item, location, book=name)
         if moved.num_rows:
@@ -143,7 +143,8 @@ def _claims(ledger: Ledger, model: Model, row: int, item: str, location: str) ->
 
 
 def _fault(fault: dict[str, Any], found: list[dict[str, Any]]) -> dict[str, Any]:
-    """A label, with the finding of the twin that is about it: under its own name, else under another."""
+    """A label, with the finding of the twin that is about it: under its own name, or, where the record is wrong, under
+    another."""
     from stocktwin.world.score_cases import Case, about
 
     told = []
@@ -155,4 +156,5 @@ def _fault(fault: dict[str, Any], found: list[dict[str, Any]]) -> dict[str, Any]
             told.append(entry["kind"])
     right = fault["cause"] in told
     plain = {name: value for name, value in fault.items() if name != "span"}
-    return {**plain, "found": right, "told_as": fault["cause"] if right else (told[0] if told else None)}
+    other = told[0] if told and fault["on_record"] else None
+    return {**plain, "found": right, "told_as": fault["cause"] if right else other}

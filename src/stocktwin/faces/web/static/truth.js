@@ -105,7 +105,7 @@ function option() {
   const beyond = { ...(cut ? { max: 1.5 * top } : {}), ...(top > 0 && low < -0.5 * top ? { min: -0.2 * top } : {}) };
   return {
     grid: [{ ...side, top: 34, height: 300 }, { ...side, top: 358, height: 96 }, { ...side, top: 474, height: 92 }],
-    graphic: cut ? [{ type: 'text', right: 22, top: 16, style: { text: `${label(wild.name)} up to ${quantity(most(wild.points))} ↑`, fill: color('bad'), fontSize: 11.5, fontWeight: 600 } }] : [],
+    graphic: [{ type: 'text', left: 8, top: 342, style: { text: 'Off by', fill: color('mut'), fontSize: 11.5 } }, ...(cut ? [{ type: 'text', right: 22, top: 16, style: { text: `${label(wild.name)} up to ${quantity(most(wild.points))} ↑`, fill: color('bad'), fontSize: 11.5, fontWeight: 600 } }] : [])],
     legend: legend({ itemWidth: 22, data: data.series.map((s) => ({ name: label(s.name), icon: 'path://M0 0h22v3H0z', itemStyle: { color: looks[s.name].color } })).concat(sensed.length ? [{ name: 'Sensors', icon: 'circle' }] : []) }),
     tooltip: tooltip({ trigger: 'axis', formatter: describe }),
     axisPointer: { link: [{ xAxisIndex: [0, 1] }] },
@@ -113,7 +113,7 @@ function option() {
     xAxis: [time(0, { axisLabel: { show: false } }), time(1, { axisLabel: { show: false } }), time(2, { axisLabel: { color: color('mut'), fontSize: 11.5, hideOverlap: true } })],
     yAxis: [
       axis({ type: 'value', gridIndex: 0, ...beyond, axisLine: { show: false }, axisLabel: { color: color('mut'), formatter: quantity, showMaxLabel: !cut, showMinLabel: low >= -0.5 * top } }),
-      axis({ type: 'value', gridIndex: 1, name: 'off by', nameLocation: 'middle', nameGap: 48, splitNumber: 2, axisLine: { show: false }, axisLabel: { color: color('mut'), formatter: quantity } }),
+      axis({ type: 'value', gridIndex: 1, splitNumber: 2, axisLine: { show: false }, axisLabel: { color: color('mut'), formatter: quantity } }),
       axis({ type: 'category', gridIndex: 2, data: LANES, axisLine: { show: false }, splitLine: { show: true, lineStyle: { color: color('line') } }, axisLabel: { color: color('mut'), fontSize: 11.5 } }),
     ],
     series: [
