@@ -1,4 +1,4 @@
-"""Truth, record and books side by side: what only senses keeps no book; a fault that harms no record is not mistaken."""
+"""Truth, record and books side by side: what only senses keeps no book; what harms no record is not mistaken."""
 
 from __future__ import annotations
 
