@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from stocktwin.app.lot_questions import LotQuestions
 from stocktwin.app.settings import Settings
 from stocktwin.domain.ports import Progress, silent
 
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from stocktwin.ledger.ledger import Ledger
 
 
-class LedgerQuestions:
+class LedgerQuestions(LotQuestions):
     """Questions to the ledger. Lists are whole without `limit`; `next` of an answer is the `after` of the next page."""
 
     settings: Settings

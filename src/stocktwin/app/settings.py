@@ -11,12 +11,13 @@ from typing import Any
 
 from stocktwin.domain.calendar import zone
 from stocktwin.domain.errors import ConfigError, EnvironmentFault, UsageError
-from stocktwin.domain.rules import Rules
+from stocktwin.domain.rules import ISSUE_RULES, Rules
 from stocktwin.tables.schema import MOVEMENT_KINDS
 
 FILE = "twin.toml"
 JOURNAL_FILE = "journal.sqlite"
-TOP_KEYS = ("name", "currency", "timezone", "holding_rate", "journal", "authority", "sources")
+TOP_KEYS = ("name", "currency", "timezone", "holding_rate", "journal", "authority", "lots", "sources")
+LOT_KEYS = ("issue", "locations", "categories")
 DEFAULT_SOURCE = "exchange"
 """Source of a folder that no section of `twin.toml` describes."""
 
@@ -53,11 +54,23 @@ class Settings:
     """Where the journal lies: `postgresql://…`, or a file relative to `root`."""
     sources: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Source name → its section, as read; `ingest` understands `map`, `system`, `timezone`."""
+    issue: str = "fefo"
+    issue_by_location: Mapping[str, str] = field(default_factory=dict)
+    issue_by_category: Mapping[str, str] = field(default_factory=dict)
 
     def rules(self, mapping_digest: str) -> Rules:
         """The part that decides what facts mean, journalled as a fact at each change."""
         opening = {name: str(section["opening"]) for name, section in self.sources.items() if "opening" in section}
-        return Rules(self.timezone, dict(self.authority), dict(self.authority_by_location), opening, mapping_digest)
+        return Rules(
+            self.timezone,
+            dict(self.authority),
+            dict(self.authority_by_location),
+            opening,
+            mapping_digest,
+            self.issue,
+            dict(self.issue_by_location),
+            dict(self.issue_by_category),
+        )
 
     def folder_of(self, source: str) -> Path | None:
         """Folder that a source is read from, or None."""
@@ -107,6 +120,7 @@ def parse_settings(root: Path, raw: Mapping[str, Any]) -> Settings:
         authority=authority,
         authority_by_location=by_location,
         sources=sources,
+        **_lots(_section(raw, "lots")),
     )
 
 
@@ -131,6 +145,21 @@ def _authority(section: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, di
         else:
             by_kind[key] = _system(f"authority.{key}", key, value)
     return by_kind, by_location
+
+
+def _lots(section: Mapping[str, Any]) -> dict[str, Any]:
+    for key in section:
+        if key not in LOT_KEYS:
+            raise ConfigError(f"lots.{key}", f"unknown key{_suggest(key, LOT_KEYS)}")
+    by = {key: _section(section, key, f"lots.{key}") for key in LOT_KEYS[1:]}
+    told = {"lots.issue": section.get("issue", ISSUE_RULES[0])}
+    told |= {f"lots.{key}.{name}": rule for key, rules in by.items() for name, rule in rules.items()}
+    for path, rule in told.items():
+        if rule not in ISSUE_RULES:
+            raise ConfigError(path, f"must be one of {', '.join(ISSUE_RULES)}, not {rule!r}")
+    return {
+        "issue": told["lots.issue"], "issue_by_location": by["locations"], "issue_by_category": by["categories"]
+    }  # fmt: skip
 
 
 def _system(path: str, kind: str, value: object) -> str:

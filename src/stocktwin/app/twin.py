@@ -10,7 +10,7 @@ from typing import Any
 from stocktwin.app.usecases import TwinService
 from stocktwin.domain.errors import UsageError
 
-ROW_KEYS = ("rows", "recommendations", "anomalies", "decisions", "scenarios", "sources", "laws")
+ROW_KEYS = ("rows", "recommendations", "anomalies", "decisions", "scenarios", "sources", "laws", "where")
 
 
 class Answer(Mapping[str, Any]):
@@ -130,6 +130,10 @@ class Twin:
     def stock(self, **options: Any) -> Answer:
         """On hand: `item`, `location`, `at`, `known_at`, `book`."""
         return Answer(self.service.stock(**options))
+
+    def trace(self, item: str, lot: str, **options: Any) -> Answer:
+        """Recall trace of a lot: where it is, where it went, what it was made from and into."""
+        return Answer(self.service.trace(item, lot, **options))
 
     def forecast(self, **options: Any) -> Answer:
         """Demand ahead: `item`, `location`, `horizon`."""

@@ -7,6 +7,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
+ISSUE_RULES = ("fefo", "fifo", "as_told")
+"""First expired, first out; first in, first out; as it was told, without a lot."""
+
 
 @dataclass(frozen=True)
 class Rules:
@@ -26,6 +29,11 @@ class Rules:
     """Source → `zero` (accounts start empty, the default) or `snapshot`."""
     mapping_digest: str = ""
     """Digest of the column mappings in force, so that the journal says under which mapping a batch was read."""
+    issue: str = "fefo"
+    """Which lots an issue that names none is taken to have drawn: one of `ISSUE_RULES`."""
+    issue_by_location: Mapping[str, str] = field(default_factory=dict)
+    issue_by_category: Mapping[str, str] = field(default_factory=dict)
+    """Item category → the same, where the location declares nothing."""
 
     def system_of(self, kind: str, location_id: str, reporting: tuple[str, ...]) -> str | None:
         """The system whose facts of `kind` at `location_id` are the record.
@@ -36,6 +44,14 @@ class Rules:
         local = self.authority_by_location.get(location_id, {})
         declared = local.get(kind) or local.get("default") or self.authority.get(kind) or self.authority.get("default")
         return declared or (min(reporting) if reporting else None)
+
+    def issue_of(self, location_id: str, category: str | None) -> str:
+        """The rule by which an issue at a location draws lots of an item of a category.
+
+        >>> Rules(issue_by_location={"DC-2": "fifo"}).issue_of("DC-2", None), Rules().issue_of("DC-1", "frozen")
+        ('fifo', 'fefo')
+        """
+        return self.issue_by_location.get(location_id) or self.issue_by_category.get(category or "") or self.issue
 
     def to_json(self) -> str:
         """Canonical JSON: the same rules give the same text."""

@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.exceptions import HTTPException
 
 from stocktwin.faces.api.live import LiveFeed
+from stocktwin.faces.api.lots import add_lots
 from stocktwin.faces.api.outlook import AsOf, add_outlook
 from stocktwin.faces.api.problems import PROBLEM_SCHEMA
 from stocktwin.faces.requests import DecisionRequest, DiscardRequest, SimulationRequest
@@ -38,6 +39,7 @@ def api_router(twin: TwinService, feed: LiveFeed) -> APIRouter:
     router = APIRouter(prefix="/api/v1", responses=PROBLEMS, default_response_class=JSONResponse)
     _add_state(router, twin)
     _add_stock(router, twin)
+    add_lots(router, twin)
     _add_items(router, twin)
     _add_questions(router, twin)
     _add_decisions(router, twin)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from stocktwin.domain.errors import CheckFailed, UsageError
-from stocktwin.faces.cli import journal, outlook, render, render_stress, worlds
+from stocktwin.faces.cli import journal, lots, outlook, render, render_stress, worlds
 from stocktwin.faces.cli.session import Session
 
 session = click.make_pass_decorator(Session)
@@ -270,6 +270,7 @@ cli.add_command(outlook.arrivals)
 cli.add_command(outlook.excess)
 cli.add_command(outlook.risk)
 cli.add_command(outlook.accuracy)
+cli.add_command(lots.trace)
 cli.add_command(worlds.world)
 cli.add_command(worlds.score)
 

@@ -1,0 +1,54 @@
+"""Lots as paths."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from fastapi import APIRouter, Query
+from fastapi.responses import JSONResponse, Response
+
+if TYPE_CHECKING:
+    from stocktwin.app.usecases import TwinService
+
+Id = Annotated[str, Query(min_length=1, max_length=500)]
+Moment = Annotated[str | None, Query(max_length=40, description="ISO 8601 date or time")]
+Book = Annotated[str | None, Query(max_length=200, description="a system's own book")]
+Direction = Annotated[Literal["both", "forward", "back"], Query(description="where it went, where it came from")]
+Limit = Annotated[int | None, Query(ge=1, le=10_000_000, description="most documents returned; all without it")]
+After = Annotated[str | None, Query(max_length=4_000, description="`next` of the page before")]
+
+
+def add_lots(router: APIRouter, twin: TwinService) -> None:
+    """Adds the paths to a router."""
+
+    @router.get(
+        "/trace", tags=["stock"], summary="Recall trace of a lot: where it is, where it went, what it is made of"
+    )
+    def trace(
+        item: Id,
+        lot: Id,
+        direction: Direction = "both",
+        at: Moment = None,
+        known_at: Moment = None,
+        book: Book = None,
+        limit: Limit = None,
+        after: After = None,
+    ) -> JSONResponse:
+        return JSONResponse(
+            twin.trace(item, lot, direction, at=at, known_at=known_at, book=book, limit=limit, after=after)
+        )
+
+    @router.get(
+        "/trace.csv", tags=["stock"], summary="Every movement of a recall trace, as CSV", response_class=Response
+    )
+    def trace_csv(
+        item: Id,
+        lot: Id,
+        direction: Direction = "both",
+        at: Moment = None,
+        known_at: Moment = None,
+        book: Book = None,
+    ) -> Response:
+        text = twin.trace_csv(item=item, lot=lot, direction=direction, at=at, known_at=known_at, book=book)
+        headers = {"content-disposition": 'attachment; filename="trace.csv"'}
+        return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
