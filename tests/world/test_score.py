@@ -30,6 +30,9 @@ def windows(*rows: tuple[Any, ...]) -> pa.Table:
     return pa.Table.from_pylist([dict(zip(WINDOWS.names, row, strict=True)) for row in rows], schema=WINDOWS)
 
 
+LATER = Fault("theft", "C", "D", 12 * DAY + 6 * HOUR, FOREVER)
+
+
 class TestBalances:
     truth = told((0, "A", "D", 10.0), (0, "B", "D", 30.0), (1, "A", "D", 8.0), (1, "B", "D", 32.0))
 
@@ -132,6 +135,17 @@ class TestCases:
             (20 * DAY, "duplicate_post", "B", "D", 10 * DAY, 10 * DAY),
         )["causes"]["duplicate_post"]
         assert (found["recall"], found["median_hours"], found["p90_hours"]) == (1.0, 123.0, pytest.approx(216.6))
+
+    def test_what_was_told_only_before_a_fault_began_is_not_about_it(self) -> None:
+        early = tellings((11 * DAY, "theft", "C", "D", 10 * DAY, 11 * DAY))
+        found = score_cases([LATER], early, since=9 * DAY, until=39 * DAY, item_locations=2000)
+        assert (found["causes"]["theft"]["recall"], found["cases"]["false"]) == (0.0, 1)
+
+    def test_hours_count_from_the_fault_even_where_the_case_is_older(self) -> None:
+        nights = tellings(*[(d * DAY, "theft", "C", "D", 10 * DAY, 11 * DAY) for d in (11, 12, 13)])
+        scored = score_cases([LATER], nights, since=9 * DAY, until=39 * DAY, item_locations=2000)
+        found = scored["causes"]["theft"]
+        assert (found["recall"], found["median_hours"]) == (1.0, 18.0)
 
     def test_nothing_told_nothing_wrong_is_null(self) -> None:
         found = score_cases([], tellings(), since=0, until=0, item_locations=0)

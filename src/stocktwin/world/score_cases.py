@@ -47,14 +47,20 @@ class Fault:
 
 @dataclass(frozen=True)
 class Case:
-    """A finding from the first time it was told: what it is about lies between `since` and `until`."""
+    """A finding, each time that it was told: what it is about lies between `since` and `until`."""
 
     cause: str | None
     item_id: str
     location_id: str
     since: int
     until: int
-    told_at: int
+    told: tuple[int, ...]
+    """When, oldest first."""
+
+    @property
+    def told_at(self) -> int:
+        """When it was told for the first time."""
+        return self.told[0]
 
 
 def cases_of(tellings: pa.Table, every: int = 1) -> list[Case]:
@@ -69,7 +75,7 @@ def cases_of(tellings: pa.Table, every: int = 1) -> list[Case]:
     for (cause, item, location), rows in sorted(told.items()):
         for run in _runs(sorted(rows), silence):
             since, until = min(row[1] for row in run), max(row[2] for row in run)
-            out.append(Case(cause or None, item, location, since, until, run[0][0]))
+            out.append(Case(cause or None, item, location, since, until, tuple(row[0] for row in run)))
     return out
 
 
@@ -87,7 +93,7 @@ def about(case: Case, fault: Fault) -> bool:
     """Whether a case and a fault are about the same item-location at the same time, whatever the cause.
 
     >>> fault = Fault("theft", "A", "D", 10 * DAY, 20 * DAY)
-    >>> [about(Case(None, "A", "D", day * DAY, day * DAY, 0), fault) for day in (7, 8, 22, 23)]
+    >>> [about(Case(None, "A", "D", day * DAY, day * DAY, (0,)), fault) for day in (7, 8, 22, 23)]
     [False, True, True, False]
     """
     return (
@@ -107,7 +113,7 @@ def score_cases(
     `causes`: per cause named by a label or by the twin, `recall` (faults that stood in the period and were told under
     their own cause ÷ faults that stood in it), `precision` (cases of that cause that are about a fault of that cause ÷
     cases of that cause), `median_hours` and `p90_hours` from the start of a fault that began in the period to the first
-    asking at which it was told. `false_cases_per_1000_month`: cases that are about no fault whatever, per 1,000
+    asking since at which it was told. `false_cases_per_1000_month`: cases that are about no fault whatever, per 1,000
     item-locations and 30 days. `cases`: how many there were of each. Cases that were told at the first asking already
     (the backlog of the time before) find faults, but enter neither precision nor false cases. Nothing to divide by is
     null.
@@ -134,15 +140,17 @@ def score_cases(
 
 
 def _near(cases: Sequence[Case], faults: Sequence[Fault]) -> list[list[Fault]]:
-    """For each case the faults it may be about. One of a whole site excuses only cases that name it: an interface that
-    stutters somewhere most weeks would make every false alarm right."""
+    """For each case the faults it may be about: those that had begun when it was told for the last time. One of a whole
+    site excuses only cases that name it: an interface that stutters somewhere most weeks would make every false alarm
+    right."""
     at: dict[tuple[str | None, str | None], list[Fault]] = defaultdict(list)
     for fault in faults:
         at[fault.item_id, fault.location_id].append(fault)
     out = []
     for case in cases:
         keys = [(item, place) for item in (case.item_id, None) for place in (case.location_id, None)]
-        here = (fault for key in keys for fault in at.get(key, ()) if about(case, fault))
+        begun = (fault for key in keys for fault in at.get(key, ()) if fault.start <= case.told[-1])
+        here = (fault for fault in begun if about(case, fault))
         out.append([fault for fault in here if fault.item_id is not None or fault.cause == case.cause])
     return out
 
@@ -157,10 +165,9 @@ def _cause(
     first: dict[int, int] = {}
     for case, found in zip(told, near, strict=True):
         for fault in found:
-            first[id(fault)] = min(first.get(id(fault), case.told_at), case.told_at)
-    waits = [
-        max(0, first[id(fault)] - fault.start) / HOUR for fault in mine if id(fault) in first and fault.start >= since
-    ]
+            told_at = next(when for when in case.told if when >= fault.start)
+            first[id(fault)] = min(first.get(id(fault), told_at), told_at)
+    waits = [(first[id(fault)] - fault.start) / HOUR for fault in mine if id(fault) in first and fault.start >= since]
     right = [bool(found) for case, found in zip(told, near, strict=True) if case.told_at > since]
     return {
         "precision": _share(sum(right), len(right)),

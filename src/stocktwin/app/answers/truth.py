@@ -151,7 +151,7 @@ def _fault(fault: dict[str, Any], found: list[dict[str, Any]]) -> dict[str, Any]
     for entry in found:
         when = parse_instant(entry["event_time"])
         facts = [parse_instant(piece["event_time"]) for piece in entry["evidence"] if piece.get("event_time")]
-        case = Case(entry["kind"], entry["item_id"], entry["location_id"], min([when, *facts]), when, when)
+        case = Case(entry["kind"], entry["item_id"], entry["location_id"], min([when, *facts]), when, (when,))
         if about(case, fault["span"]):
             told.append(entry["kind"])
     right = fault["cause"] in told
