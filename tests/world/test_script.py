@@ -74,6 +74,10 @@ def test_a_scenario_file_is_a_script(tmp_path):
         ({"kind": "port_closed", "location": "PORT-P", "days": 0}, "whole number from 1 to 36500, not 0"),
         ({"kind": "port_closed", "location": "PORT-P", "start_day": True}, "not True"),
         ({"kind": "port_closed", "location": "PORT-P", "start_date": "May"}, "ISO 8601 date, not 'May'"),
+        (
+            {"kind": "port_closed", "location": "PORT-P", "start_date": "2024-12-01", "days": 31},
+            "before the world begins",
+        ),
         ({"kind": "demand_scale", "factor": float("nan")}, "not nan"),
         ({"kind": "demand_scale", "factor": -1}, "number from 0 to 1000, not -1"),
         ({"kind": "lane_delay", "extra_days": 1.5}, "not 1.5"),

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from typing import Final
@@ -207,7 +208,7 @@ def _policy(row: Row, words: Words, first_day: int) -> Decision:
     if not any(row.get(name) for name in SETTINGS):
         raise ValueError(f"none of {', '.join(SETTINGS)} is given")
     scale = DAY_SCALE if in_days else words.scales[item]
-    s, S, safety = (_level(row.get(name, ""), scale) for name in LEVELS)
+    s, S, safety = (_level(row, name, scale) for name in LEVELS)
     days = row.get("review_days")
     if days and days not in REVIEWS:
         raise ValueError(f"review_days must be 1 or 7 (people look every day, or on Mondays), not {days!r}")
@@ -227,17 +228,25 @@ def _quantity(row: Row, name: str, item: str, words: Words) -> int:
     unit, units = row.get("unit", ""), words.units[item]
     if unit not in units:
         raise ValueError(f"{item} is not counted in {unit!r}")
-    return _small(to_atomic(parse_quantity(row.get(name, "")), Fraction(units[unit]), words.scales[item]), row[name])
+    if not row.get(name):
+        raise ValueError(f"{name} is missing")
+    return _atoms(row, name, parse_quantity, Fraction(units[unit]), words.scales[item])
 
 
-def _level(text: str, scale: int) -> int | None:
-    return _small(to_atomic(parse_decimal(text), Fraction(1), scale), text) if text else None
+def _level(row: Row, name: str, scale: int) -> int | None:
+    return _atoms(row, name, parse_decimal, Fraction(1), scale) if row.get(name) else None
 
 
-def _small(quantity: int, text: str) -> int:
-    if not 0 <= quantity < MOST:
-        raise ValueError(f"out of range: {text!r}")
-    return quantity
+def _atoms(row: Row, name: str, parse: Callable[[str], Decimal], factor: Fraction, scale: int) -> int:
+    """A column in atomic units; ValueError names it."""
+    try:
+        atoms = to_atomic(parse(row[name]), factor, scale)
+    except ValueError as error:
+        reason = str(error)
+        raise ValueError(reason if reason.startswith(name) else f"{name}: {reason}") from None
+    if not 0 <= atoms < MOST:
+        raise ValueError(f"{name}: out of range: {row[name]!r}")
+    return atoms
 
 
 def _day(text: str, first_day: int) -> int:

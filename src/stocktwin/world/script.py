@@ -205,8 +205,10 @@ def _disruption(table: _Table, start: int) -> Disruption:
             table.fail(key, f"unknown key of {kind}{_suggest(key, allowed)}")
     if table.raw.get(_REQUIRED[kind]) is None:
         table.fail(_REQUIRED[kind], f"is missing; {kind} needs it")
-    first = _day(table, "start_date" if "start_date" in table.raw else "start_day", start)
-    days = table.whole("days", 1)
+    since = "start_date" if "start_date" in table.raw else "start_day"
+    first, days = _day(table, since, start), table.whole("days", 1)
+    if days is not None and first + days <= 0:
+        table.fail(since, f"is over before the world begins on {START}: {table.raw.get(since, first)} for {days} days")
     factor = table.number("factor")
     return Disruption(
         kind=kind,
