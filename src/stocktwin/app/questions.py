@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from stocktwin.app.lot_questions import LotQuestions
+from stocktwin.app.past import PastQuestions
 from stocktwin.app.settings import Settings
 from stocktwin.domain.ports import Progress, silent
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from stocktwin.ledger.ledger import Ledger
 
 
-class LedgerQuestions(LotQuestions):
+class LedgerQuestions(PastQuestions, LotQuestions):
     """Questions to the ledger. Lists are whole without `limit`; `next` of an answer is the `after` of the next page."""
 
     settings: Settings
@@ -33,8 +34,9 @@ class LedgerQuestions(LotQuestions):
         book: str | None = None,
         limit: int | None = None,
         after: str | None = None,
+        learned_by: str | None = None,
     ) -> dict[str, Any]:
-        """On hand, at time `at`, as known at `known_at`, on the record or in one system's book."""
+        """On hand, at time `at`, as known at `known_at` (or as `learned_by`), on the record or in one system's book."""
         from stocktwin.app.answers.ledger import stock
 
         return stock(
@@ -47,6 +49,7 @@ class LedgerQuestions(LotQuestions):
             book=book,
             limit=limit,
             after=after,
+            learned_by=learned_by,
         )
 
     def verify(self, head: str | None = None, progress: Progress = silent) -> dict[str, Any]:

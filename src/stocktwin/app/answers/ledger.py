@@ -8,6 +8,7 @@ from stocktwin.app.answers.paging import page
 from stocktwin.app.answers.values import exact, iso, plain, plain_answer
 from stocktwin.domain.calendar import parse_instant
 from stocktwin.domain.errors import UsageError
+from stocktwin.ledger.learned import balances_learned
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -63,13 +64,19 @@ def stock(
     book: str | None,
     limit: int | None,
     after: str | None,
+    learned_by: str | None = None,
 ) -> dict[str, Any]:
     """On hand (unrestricted) per item, location and lot; null with a `net_change` where the opening is unknown."""
     at_us = moment(at, timezone, "at")
     known_us = moment(known_at, timezone, "known_at")
-    table = ledger.balances(
-        at=at_us, known_at=known_us, item_id=item, location_id=location, book=book, stocking_only=location is None
-    )
+    learned_us = moment(learned_by, timezone, "learned_by")
+    asked: dict[str, Any] = {"item_id": item, "location_id": location, "book": book, "stocking_only": location is None}
+    if learned_us is None:
+        table = ledger.balances(at=at_us, known_at=known_us, **asked)
+    elif known_us is None:
+        table = balances_learned(ledger, learned_us, at=at_us, **asked)
+    else:
+        raise UsageError("known_at and learned_by: give one of them")
     rows = [row for row in _unrestricted(table) if row["quantity"] or row["lot"] is None]
     shown, following = page(rows, _account, name="stock", limit=limit, after=after)
     return {
@@ -78,16 +85,18 @@ def stock(
         "next": following,
         "at": iso(at_us),
         "known_at": iso(known_us),
+        "learned_by": iso(learned_us),
         "book": book or "record",
     }
 
 
-def moment(text: str | None, timezone: str, parameter: str) -> int | None:
-    """An instant a user typed; a bare date means the end of that day. UsageError names parameter and value."""
+def moment(text: str | None, timezone: str, parameter: str, end_of_day: bool = True) -> int | None:
+    """An instant a user typed; a bare date means the end of that day, or its beginning. UsageError names parameter and
+    value."""
     if text is None:
         return None
     try:
-        return parse_instant(text, timezone, end_of_day=True)
+        return parse_instant(text, timezone, end_of_day=end_of_day)
     except ValueError as error:
         raise UsageError(f"{parameter}: {error}") from None
 

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from stocktwin.faces.api.live import LiveFeed
 from stocktwin.faces.api.lots import add_lots
 from stocktwin.faces.api.outlook import AsOf, add_outlook
+from stocktwin.faces.api.past import Learned, add_past
 from stocktwin.faces.api.problems import PROBLEM_SCHEMA
 from stocktwin.faces.requests import DecisionRequest, DiscardRequest, SimulationRequest
 
@@ -41,6 +42,7 @@ def api_router(twin: TwinService, feed: LiveFeed) -> APIRouter:
     _add_stock(router, twin)
     add_lots(router, twin)
     _add_items(router, twin)
+    add_past(router, twin)
     _add_questions(router, twin)
     _add_decisions(router, twin)
     _add_facts(router, twin)
@@ -83,13 +85,13 @@ def _add_stock(router: APIRouter, twin: TwinService) -> None:
         location: OptionalId = None,
         at: Moment = None,
         known_at: Moment = None,
+        learned_by: Learned = None,
         book: Annotated[str | None, Query(max_length=200, description="a system's own book")] = None,
         limit: Limit = None,
         after: After = None,
     ) -> JSONResponse:
-        return JSONResponse(
-            twin.stock(item=item, location=location, at=at, known_at=known_at, book=book, limit=limit, after=after)
-        )
+        moments = {"at": at, "known_at": known_at, "learned_by": learned_by}
+        return JSONResponse(twin.stock(item=item, location=location, book=book, limit=limit, after=after, **moments))
 
     @router.get("/item-locations", tags=["stock"], summary="One page of all item-locations, sorted and filtered")
     def item_locations(

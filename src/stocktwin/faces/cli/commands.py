@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from stocktwin.domain.errors import CheckFailed, UsageError
-from stocktwin.faces.cli import journal, lots, outlook, render, render_stress, worlds
+from stocktwin.faces.cli import journal, lots, outlook, past, render, render_stress, worlds
 from stocktwin.faces.cli.session import Session
 
 session = click.make_pass_decorator(Session)
@@ -70,6 +70,7 @@ def verify(run: Session, head: str | None) -> None:
 @click.option("--location", help="Only this location.")
 @click.option("--at", help="On hand at this time (ISO 8601; a bare date means the end of that day).")
 @click.option("--known-at", help="As the twin knew it at this time.")
+@past.LEARNED_BY
 @click.option("--book", metavar="SYSTEM", help="One system's own book instead of the record.")
 @LIMIT
 @AFTER
@@ -265,6 +266,9 @@ def demo(run: Session, folder: str, port: int, fresh: bool, build_only: bool) ->
 
 
 cli.add_command(journal.journal)
+cli.add_command(past.history)
+cli.add_command(past.late)
+cli.add_command(past.then)
 cli.add_command(outlook.forecast)
 cli.add_command(outlook.arrivals)
 cli.add_command(outlook.excess)

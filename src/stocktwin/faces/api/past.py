@@ -1,0 +1,83 @@
+"""The past as paths: the history of an account, late facts, stock as of T and as known at D."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.responses import JSONResponse
+
+if TYPE_CHECKING:
+    from stocktwin.app.usecases import TwinService
+
+QueryId = Annotated[str, Query(min_length=1, max_length=500)]
+OptionalId = Annotated[str | None, Query(max_length=500)]
+Moment = Annotated[str | None, Query(max_length=40, description="ISO 8601 date or time")]
+Learned = Annotated[
+    str | None, Query(max_length=40, description="as known then to the twin, or, of loaded history, to its sources")
+]
+PageSize = Annotated[int, Query(ge=1, le=1_000)]
+After = Annotated[str | None, Query(max_length=4_000, description="`next` of the page before")]
+
+
+def add_past(router: APIRouter, twin: TwinService) -> None:
+    """Adds the paths to a router."""
+
+    @router.get("/history", tags=["past"], summary="Every fact of an account, with its source and the balance after it")
+    def history(
+        item: QueryId,
+        location: OptionalId = None,
+        lot: OptionalId = None,
+        condition: OptionalId = None,
+        owner: OptionalId = None,
+        book: OptionalId = None,
+        since: Moment = None,
+        at: Moment = None,
+        known_at: Moment = None,
+        learned_by: Learned = None,
+        limit: PageSize = 100,
+        after: After = None,
+    ) -> JSONResponse:
+        account = {"location": location, "lot": lot, "condition": condition, "owner": owner, "book": book}
+        times = {"since": since, "at": at, "known_at": known_at, "learned_by": learned_by}
+        return JSONResponse(twin.history(item, **account, limit=limit, after=after, **times))
+
+    @router.get("/late", tags=["past"], summary="Facts that came late, and what each of them changed")
+    def late(
+        since: Moment = None,
+        hours: Annotated[float | None, Query(ge=0, le=1e6, description="late is what came after so many")] = None,
+        item: OptionalId = None,
+        location: OptionalId = None,
+        limit: PageSize = 100,
+        after: After = None,
+    ) -> JSONResponse:
+        return JSONResponse(twin.late(since=since, hours=hours, item=item, location=location, limit=limit, after=after))
+
+    _add_then(router, twin)
+
+
+def _add_then(router: APIRouter, twin: TwinService) -> None:
+    @router.get("/then", tags=["past"], summary="Stock as of T as known at D, beside what is known now")
+    def then(
+        item: OptionalId = None,
+        location: OptionalId = None,
+        search: Annotated[str | None, Query(max_length=200)] = None,
+        changed: bool = False,
+        at: Moment = None,
+        known_at: Moment = None,
+        learned_by: Learned = None,
+        limit: PageSize = 100,
+        after: After = None,
+    ) -> JSONResponse:
+        asked = {"item": item, "location": location, "at": at, "known_at": known_at, "learned_by": learned_by}
+        return JSONResponse(twin.then(search=search, changed=changed, limit=limit, after=after, **asked))
+
+    @router.get("/curve", tags=["past"], summary="On hand of an item over time, as known at D and as known now")
+    def curve(
+        item: QueryId, location: OptionalId = None, known_at: Moment = None, learned_by: Learned = None
+    ) -> JSONResponse:
+        return JSONResponse(twin.curve(item, location, known_at=known_at, learned_by=learned_by))
+
+    @router.get("/span", tags=["past"], summary="From when to when anything happened, and was learned")
+    def span() -> JSONResponse:
+        return JSONResponse(twin.span())

@@ -1,0 +1,73 @@
+"""Commands with two clocks: the history of an account, late facts, stock as of T and as known at D."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from stocktwin.faces.cli import render_past
+from stocktwin.faces.cli.session import Session
+
+session = click.make_pass_decorator(Session)
+LIMIT = click.option("--limit", type=click.IntRange(1), help="Show at most so many rows (all by default).")
+AFTER = click.option("--after", metavar="CURSOR", help="Go on behind a page: `next` of its answer.")
+AT = click.option("--at", help="What had happened by this time (ISO 8601; a bare date means the end of that day).")
+KNOWN_AT = click.option("--known-at", help="As the twin knew it at this time.")
+LEARNED_BY = click.option(
+    "--learned-by", help="As it was known at this time: to the twin, or, of history that was loaded, to its sources."
+)
+
+
+@click.command()
+@click.argument("item")
+@click.argument("location", required=False)
+@click.option("--lot", help="Only this lot.")
+@click.option("--condition", help="Only stock in this condition.")
+@click.option("--owner", help="Only stock of this owner.")
+@click.option("--book", metavar="SYSTEM", help="One system's own book instead of the record.")
+@click.option("--since", help="What happened from this time on.")
+@AT
+@KNOWN_AT
+@LEARNED_BY
+@LIMIT
+@AFTER
+@session
+def history(run: Session, /, **options: Any) -> None:
+    """Every fact of ITEM (at LOCATION, a lane `A→B` or a virtual place), newest first: where it came from, the balance
+    after it, what corrects it."""
+    run.show(run.twin.history(**options), render_past.history)
+
+
+@click.command()
+@click.option("--since", help="Only what was learned from this time on.")
+@click.option(
+    "--hours",
+    type=click.FloatRange(0),
+    help="Late is what came after so many hours (default: more than a day, and twice what is usual for its system).",
+)
+@click.option("--item", help="Only this item.")
+@click.option("--location", help="Only what left or entered this location.")
+@LIMIT
+@AFTER
+@session
+def late(run: Session, /, **options: Any) -> None:
+    """Facts that came late or back-dated, and what each changed: balances at past moments, decisions taken
+    meanwhile."""
+    run.show(run.twin.late(**options), render_past.late)
+
+
+@click.command()
+@click.option("--item", help="Only this item.")
+@click.option("--location", help="Only this location.")
+@click.option("--search", help="Only ids that hold these words.")
+@click.option("--changed", is_flag=True, help="Only where it was known otherwise than it is now.")
+@AT
+@KNOWN_AT
+@LEARNED_BY
+@LIMIT
+@AFTER
+@session
+def then(run: Session, /, **options: Any) -> None:
+    """Stock at a past time as it was known then, beside what is known of that time now."""
+    run.show(run.twin.then(**options), render_past.then)
