@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from stocktwin.faces.cli import render
+from stocktwin.faces.cli import render, session
 from stocktwin.faces.cli.main import main
 
 FILES = {
@@ -47,6 +47,20 @@ class Heard:
 
 
 Run = Callable[..., Any]
+
+
+def test_what_is_left_is_reckoned_from_the_work_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(session.time, "monotonic", lambda: now[0])
+    heard = Heard()
+    heard.tty = True
+    report = session.Session(Path(), Path(), False, heard).progress()
+    said = []
+    for moment, done, total in ((5.0, 7, 0), (10.0, 1, 11), (12.0, 3, 11), (14.0, 5, 11)):
+        now[0] = moment
+        report(done, total, "work")
+        said.append(heard.warned.rpartition("work: ")[2])
+    assert said == ["7", "  9 %", " 27 %, about 8 s left", " 45 %, about 6 s left"]
 
 
 def write(folder: Path, files: dict[str, str]) -> Path:

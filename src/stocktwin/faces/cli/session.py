@@ -68,16 +68,21 @@ class Session:
         self.output.err(text + "\n")
 
     def progress(self) -> Progress:
-        """A progress report: one line of the terminal, five times a second, once the work has taken two seconds."""
+        """A progress report: one line of the terminal, five times a second, once the work has taken two seconds. What
+        is left is reckoned from the pace since so much work was first reported, not from what went before it."""
         began = last = time.monotonic()
+        since: tuple[int, int, float] = (-1, 0, began)
 
         def report(done: int, total: int, what: str) -> None:
-            nonlocal last
+            nonlocal last, since
             now = time.monotonic()
+            if total != since[0]:
+                since = total, done, now
             if not self.output.tty or now - began < 2 or now - last < 0.2:
                 return
             last = now
-            left = f", about {(now - began) * (total - done) / done:.0f} s left" if 0 < done < total else ""
+            pace = (now - since[2]) / max(1, done - since[1])
+            left = f", about {pace * (total - done):.0f} s left" if since[1] < done < total else ""
             share = f"{100 * done // total:3d} %" if total else f"{done:,}"
             self._wipe()
             self.output.err(f"{what}: {share}{left}")
