@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from stocktwin.app.lot_questions import LotQuestions
 from stocktwin.app.past import PastQuestions
 from stocktwin.app.settings import Settings
-from stocktwin.domain.ports import Progress, silent
 
 if TYPE_CHECKING:
     from stocktwin.ledger.ledger import Ledger
@@ -51,13 +50,6 @@ class LedgerQuestions(PastQuestions, LotQuestions):
             after=after,
             learned_by=learned_by,
         )
-
-    def verify(self, head: str | None = None, progress: Progress = silent) -> dict[str, Any]:
-        """Every law of the ledger with its verdict, and whether the journal still holds a published `head`."""
-        from stocktwin.app.answers.ledger import verify
-
-        progress(0, 0, "verifying")
-        return verify(self.ledger, head)
 
     def journal_head(self) -> dict[str, Any]:
         """The head of the journal's chain, to be written down elsewhere."""

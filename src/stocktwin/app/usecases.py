@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from stocktwin.app.bootstrap import open_ledger, own
 from stocktwin.app.derived import Derived
+from stocktwin.app.health import HealthQuestions
 from stocktwin.app.keeping import JournalKeeping
 from stocktwin.app.live import Changes
 from stocktwin.app.model import Model, ModelCache
@@ -33,7 +34,7 @@ INSIGHT_SECONDS_LIVE = 60.0
 """A live server reuses forecasts this long; positions are always those of the last fact."""
 
 
-class TwinService(LedgerQuestions, JournalKeeping):
+class TwinService(HealthQuestions, LedgerQuestions, JournalKeeping):
     """A twin that this process owns. All methods may be called from any thread."""
 
     def __init__(

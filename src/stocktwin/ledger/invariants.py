@@ -60,14 +60,15 @@ Verdict = tuple[bool, str]
 def verify(journal: Journal, projection: Projection) -> list[LawResult]:
     """Every law with its verdict. A journal too damaged to read breaks the laws that need it, and is named."""
     case = Case(journal, projection)
-    return [LawResult(name, *_judge(law, case)) for name, law in LAWS.items()]
+    return [judge(name, case) for name in LAWS]
 
 
-def _judge(law: Callable[[Case], Verdict], case: Case) -> Verdict:
+def judge(name: str, case: Case) -> LawResult:
+    """The verdict on the law of a name."""
     try:
-        return law(case)
+        return LawResult(name, *LAWS[name](case))
     except JournalDamaged as error:
-        return False, str(error)
+        return LawResult(name, False, str(error))
 
 
 def law_conservation(case: Case) -> Verdict:

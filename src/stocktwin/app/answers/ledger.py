@@ -8,6 +8,7 @@ from stocktwin.app.answers.paging import page
 from stocktwin.app.answers.values import exact, iso, plain, plain_answer
 from stocktwin.domain.calendar import parse_instant
 from stocktwin.domain.errors import UsageError
+from stocktwin.domain.ports import Progress, silent
 from stocktwin.ledger.learned import balances_learned
 
 if TYPE_CHECKING:
@@ -143,12 +144,13 @@ def journal_head(ledger: Ledger) -> dict[str, Any]:
     return {"head": str(head), "seq": head.seq, "hash": head.hash, "recorded_at": recorded}
 
 
-def verify(ledger: Ledger, head: str | None = None) -> dict[str, Any]:
+def verify(ledger: Ledger, head: str | None = None, progress: Progress = silent) -> dict[str, Any]:
     """Every law with its verdict, and whether the journal still holds a published `head`."""
+    from stocktwin.ledger.health_query import prove
     from stocktwin.ledger.journal.head import head_of, holds, parse_head
 
     published = None if head is None else parse_head(head)
-    laws = [{"law": law.law, "ok": law.ok, "detail": law.detail} for law in ledger.verify()]
+    laws = [{"law": law.law, "ok": law.ok, "detail": law.detail} for law in prove(ledger, progress)]
     if published is not None:
         held, detail = holds(ledger.journal, published)
         laws.append({"law": "published_head", "ok": held, "detail": detail})

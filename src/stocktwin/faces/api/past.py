@@ -78,6 +78,14 @@ def _add_then(router: APIRouter, twin: TwinService) -> None:
     ) -> JSONResponse:
         return JSONResponse(twin.curve(item, location, known_at=known_at, learned_by=learned_by))
 
+    @router.get("/ledger", tags=["state"], summary="How the ledger is doing: laws, hash, head, batches, sizes")
+    def ledger() -> JSONResponse:
+        return JSONResponse(twin.ledger_health())
+
+    @router.post("/verify", tags=["state"], summary="Begin to prove the laws; `GET /ledger` says how far that is")
+    def verify() -> JSONResponse:
+        return JSONResponse(twin.verify_start(), 202)
+
     @router.get("/span", tags=["past"], summary="From when to when anything happened, and was learned")
     def span() -> JSONResponse:
         return JSONResponse(twin.span())
