@@ -118,7 +118,10 @@ def test_lines_are_brought_forward_by_the_days_asked_for_and_nothing_else_change
         told = [row for row in one if row["updated_at"].date() >= date_of(DAY)]  # type: ignore[union-attr]
         if k in done:
             assert told[0]["status"] == "confirmed"
-            assert told[0]["promised_at"].date() == date_of(decisions[k].asked_day or 0)  # type: ignore[attr-defined]
+            wish = date_of(decisions[k].asked_day or 0)
+            assert told[0]["promised_at"].date() == wish  # type: ignore[attr-defined]
+            assert {row["requested_at"].date() for row in told} == {wish}  # type: ignore[attr-defined]
+            assert {row["requested_at"] for row in one if row not in told} == {None}
             arrived = other.reality.events.day[other.reality.events.line == at]
             assert set(arrived.tolist()) <= {int(after.arrival_day[at])}
             assert len(arrived) or after.arrival_day[at] >= DAYS

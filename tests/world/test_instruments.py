@@ -14,12 +14,13 @@ from stocktwin.world.noise import bells, logarithmic, scattered, tallies
 from stocktwin.world.profile import PROFILES
 from stocktwin.world.records import EFFECT, Event, Events, columns
 from stocktwin.world.rfid import AGAIN, READ, STRAY, door_reads, seen, shelf_reads, tagged_items
-from stocktwin.world.sensors import cold_rooms, dead_times, reading_times, scale_readings
+from stocktwin.world.sensors import bin_readings, cold_rooms, dead_times, reading_times, scale_readings
 from stocktwin.world.stock_paths import StockPaths
 
 LUCK = Draws(5)
 NETWORK = PROFILES["small"].network
 CLOCK = Clock.of(60, NETWORK)
+HOUR_US = 3600 * SECOND
 
 
 def some_events(n: int = 400, days: int = 60, rows: int = 12) -> tuple[Events, np.ndarray]:
@@ -172,3 +173,20 @@ def test_only_what_is_counted_by_the_piece_carries_tags():
     tagged = tagged_items(LUCK, countable, 0.4)
     assert not (tagged & ~countable).any()
     assert tagged.sum() == pytest.approx(200, abs=40)
+
+
+def test_sensors_in_bins_tell_heights_in_steps_and_nothing_of_what_lies_beside_the_bin():
+    rows, full = np.array([3, 8]), np.array([500, 20])
+    when = np.tile(np.arange(1, 201) * HOUR_US, 2)
+    level = np.where(np.arange(200) < 100, 333, 600)
+    paths = StockPaths(rows, np.array([0, 200, 400]), when, np.concatenate([level, np.full(200, 7)]))
+    times = (np.repeat([0, 1], 200), np.tile(np.arange(200) // 24, 2), when)
+    found = bin_readings(LUCK, paths, rows, times, full)
+    of_first = found.quantity[found.row == 3]
+    assert len(of_first) == 100
+    assert (of_first % 10 == 0).all()
+    assert abs(of_first.mean() - 333) < 4
+    assert 0 < of_first.std() < 12
+    small = found.quantity[found.row == 8]
+    assert len(small) == 200
+    assert set(small.tolist()) <= {5, 6, 7, 8, 9}

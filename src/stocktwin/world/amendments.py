@@ -52,6 +52,12 @@ def amend(state: State, asked: Asked) -> Outcome:
         return Outcome.of(one, REFUSED, note)
     moved = replace(moved, received=np.minimum(moved.received, left - less))
     _rewrite(state, place, line, moved, left, less)
+    before = (int(past.asked_day[0]) for past in reversed(state.amendments) if past.line[0] == place.log_row)
+    asked_day = next(before, -1) if one.asked_day is None else one.asked_day
+    state.amendments.append(
+        columns(Amendments, 1, line=place.log_row, day=state.day, promised_day=_due(state, moved),
+                cancelled=state.cancelled[place.log_row], asked_day=asked_day)
+    )  # fmt: skip
     return Outcome.of(one, PARTLY if note else DONE, note)
 
 
@@ -136,9 +142,7 @@ def _rewrite(state: State, place: Place, before: Lines, after: Lines, left: int,
         rest = replace(after, quantity=np.array([left - less]))
         state.arrivals[int(after.arrival_day[0])].append((np.array([log_row]), rest))
     state.on_order[row] -= less
-    state.cancelled[log_row] = cancelled = int(before.quantity[0]) - left + less
-    due = _due(state, after)
-    state.amendments.append(columns(Amendments, 1, line=log_row, day=state.day, promised_day=due, cancelled=cancelled))
+    state.cancelled[log_row] = int(before.quantity[0]) - left + less
 
 
 def _withdraw(state: State, log_row: int, day: int) -> None:

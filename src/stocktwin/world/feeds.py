@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from stocktwin.world.bins import is_bin_move, with_bins
 from stocktwin.world.circumstances import Circumstances
 from stocktwin.world.crossref_feed import crossref_columns
 from stocktwin.world.delivery import Stutter, delivered
@@ -41,6 +42,8 @@ DUMP: Final = Path("feeds") / "erp_db" / "erp.sql"
 DATED: Final = re.compile(r"-(\d{4}-\d\d-\d\d)$")
 CHANGED: Final = "movements-2-changed"
 """Table of the movements after a change of schema; the twin takes it for movements."""
+BIN_MOVES: Final = "feeds/wms/movements-3-bins"
+"""Table of the moves from bin to bin; the twin takes it for movements."""
 SALES_ORDERS: Final = "feeds/erp/orders-2-sales"
 """Table of the sales orders; the twin takes it for orders."""
 RENAMED: Final = {"item_id": "article", "quantity": "qty", "unit": "uom"}
@@ -85,7 +88,14 @@ def _office_feeds(life: Life) -> Feed:
         stutter = Stutter.of(life.luck, clock, life.reality.days, SYSTEMS[system], life.rates)
         sent = taken(postings, delivered(postings.recorded_us, stutter, life.luck))
         new = (sent.recorded_us >= life.troubles.changed_us) & (system == WMS)
-        yield f"feeds/{SYSTEMS[system]}/movements", _movements(life, system, taken(sent, ~new) if new.any() else sent)
+        bins = is_bin_move(sent, life.events) & ~new
+        yield f"feeds/{SYSTEMS[system]}/movements", _movements(life, system, taken(sent, ~new & ~bins))
+        if system == WMS:
+            moves = taken(sent, bins)
+            yield (
+                BIN_MOVES,
+                with_bins(_movements(life, system, moves), life.bins, moves, life.office.instant(moves.event)),
+            )
         if new.any():
             columns = _movements(life, system, taken(sent, new))
             yield f"feeds/wms/{CHANGED}", {RENAMED.get(name, name): column for name, column in columns.items()}

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from stocktwin.world.clock import SECOND, Clock
 from stocktwin.world.identifiers import MISSING, RIGHT, WRONG, Aliases
 from stocktwin.world.posting_faults import MOVED, OF_THE_WMS, WMS, Cause, error_units
-from stocktwin.world.postings import CASE, FIRST, FOREVER, PALLET, Office, Postings, effects
+from stocktwin.world.postings import CASE, FIRST, FOREVER, PALLET, PUT_AWAY, Office, Postings, effects
 from stocktwin.world.records import EFFECT, Event, columns, stacked, taken
 
 Ints = npt.NDArray[np.int64]
@@ -26,7 +26,8 @@ Flags = npt.NDArray[np.bool_]
 @dataclass(frozen=True)
 class Labels:
     """One row per label. −1: no item-location (`row`; then `dc`, or the whole firm), no system, no event, no lot, no
-    end. `on_record` is 1 where the record is wrong by `units` while it lasts."""
+    end. `on_record` is 1 where the record is wrong by `units` while it lasts; where a posting of the ERP is wrong about
+    which the record takes the word of the WMS, the ERP's book alone is."""
 
     cause: Ints
     row: Ints
@@ -54,7 +55,8 @@ def posting_labels(office: Office) -> Labels:
     faults, events = office.faults, office.events
     every = np.arange(len(faults.event))
     effect, quantity = EFFECT[events.kind[faults.event]], events.quantity[faults.event]
-    common = {"cause": faults.cause, "system": faults.system, "event": faults.event,
+    trusted = (faults.system == WMS) == np.isin(events.kind[faults.event], OF_THE_WMS)
+    common = {"cause": faults.cause, "system": faults.system, "event": faults.event, "on_record": trusted.astype(int),
               "started_us": office.instant(faults.event), "ended_us": _ends(office)}  # fmt: skip
     row, lot = events.row[faults.event], events.lot[faults.event]
     here = labels(len(every), **common, row=row, lot=lot, units=error_units(events, faults))
@@ -84,7 +86,7 @@ def held_back(office: Office) -> Labels:
     untold, events, faults = office.untold(WMS), office.events, office.faults
     own = faults.event[faults.of(WMS, Cause.missing_post, Cause.late_post)]
     waits = np.isin(events.kind[untold.event], OF_THE_WMS) & (untold.recorded_us < FOREVER)
-    waits &= ~((untold.role == FIRST) & np.isin(untold.event, own))
+    waits &= ~((untold.role == FIRST) & np.isin(untold.event, own)) & (untold.role != PUT_AWAY)
     untold = taken(untold, waits)
     return labels(
         len(untold.event), cause=Cause.silent_system, row=untold.row, lot=untold.lot, system=WMS, event=untold.event,

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import pyarrow as pa
 
 from stocktwin.domain.ports import Progress, silent
+from stocktwin.world.bins import Bins, reslottings
 from stocktwin.world.catalogue import Catalogue, make_catalogue
 from stocktwin.world.circumstances import Circumstances, words_of
 from stocktwin.world.clock import Clock
@@ -20,7 +22,7 @@ from stocktwin.world.physics import run
 from stocktwin.world.posting_faults import Clerks, PostingFaults
 from stocktwin.world.postings import Office, reported_events
 from stocktwin.world.rates import Coverage, Rates
-from stocktwin.world.records import Events, Reality
+from stocktwin.world.records import Events, Reality, stacked
 from stocktwin.world.script import Known
 from stocktwin.world.sensor_feed import Instruments
 from stocktwin.world.settings import Settings
@@ -43,7 +45,13 @@ class Life:
     @cached_property
     def events(self) -> Events:
         """What gets reported."""
-        return reported_events(self.reality, self.design, self.luck)
+        moved = reslottings(self.reality, self.design, self.luck, self.clock)
+        return stacked(Events, [reported_events(self.reality, self.design, self.luck), moved])
+
+    @cached_property
+    def bins(self) -> Bins:
+        """Where in its DC each item lies."""
+        return Bins.of(self.luck, self.events, self.office.instant(np.arange(len(self.events.row))))
 
     @property
     def rates(self) -> Rates:
@@ -93,8 +101,7 @@ class Life:
     def orders(self) -> OrderBook:
         """The order lines with their ids and instants."""
         reality = self.reality
-        design, clock = self.design, self.clock
-        return order_book(design, clock, reality.days, reality.lines, reality.events, reality.amendments)
+        return order_book(self.design, self.clock, reality.lines, reality.events, reality.amendments, self.office)
 
     @cached_property
     def documents(self) -> pa.Array:

@@ -17,7 +17,7 @@ from stocktwin.world.lots import NO_LOT, made_day, maker
 from stocktwin.world.network import Network
 from stocktwin.world.order_feed import OrderBook, day_texts
 from stocktwin.world.posting_faults import ERP, SYSTEMS, WMS
-from stocktwin.world.postings import CASE, FIRST, PALLET, PIECE, REVERSAL, RIGHT, Postings, effects
+from stocktwin.world.postings import CASE, FIRST, PALLET, PIECE, PUT_AWAY, REVERSAL, RIGHT, Postings, effects
 from stocktwin.world.records import Counts, Event, Events, taken
 from stocktwin.world.troubles import Troubles
 from stocktwin.world.words import Words
@@ -26,14 +26,14 @@ Ints = npt.NDArray[np.int64]
 
 KINDS: Final = ("adjustment", "receipt", "transfer_in", "status", "sale", "return", "scrap", "transfer_out", "scrap",
                 "adjustment", "adjustment", "adjustment", "adjustment", "adjustment", "scrap", "adjustment",
-                "adjustment", "scrap", "scrap", "adjustment")  # fmt: skip
+                "adjustment", "scrap", "scrap", "adjustment", "status")  # fmt: skip
 """Movement kind of each `Event`."""
 PREFIXES: Final = ("OB-", "GR-", "TR-", "INS-", "INV-", "RMA-", "INS-", "GI-", "SCR-", "USE-", "THF-", "LST-", "CNT-",
-                   "BTH-", "DMG-", "MIS-", "FND-", "EXP-", "WOF-", "SRF-")  # fmt: skip
+                   "BTH-", "DMG-", "MIS-", "FND-", "EXP-", "WOF-", "SRF-", "BIN-")  # fmt: skip
 REASONS: Final = ("opening balance", None, None, "inspected, good", None, None, "inspected, bad", None,
                   "damaged in handling", "own use", "theft", "loss", "cycle count", "theft", "damage", "misplaced",
-                  "found again", "expired", "damage found", "found again")  # fmt: skip
-SUFFIXES: Final = ("", "-2", "-R", "-3")
+                  "found again", "expired", "damage found", "found again", "re-slotted")  # fmt: skip
+SUFFIXES: Final = ("", "-2", "-R", "-3", "-P")
 """Of the event id, by role of the posting."""
 BY_ORDER: Final = (Event.RECEIPT, Event.TRANSFER_IN, Event.TRANSFER_OUT)
 PACKS: Final = (None, "case", "pallet")
@@ -115,7 +115,7 @@ def movement_columns(
     """The `movements` table of one system, in its words. `named` is what each posting names its item by: a place in the
     words' items."""
     at = pa.array(postings.event)
-    kind = events.kind[postings.event]
+    kind = np.where(postings.role == PUT_AWAY, Event.RESLOT, events.kind[postings.event])
     item, dc = design.item[postings.row], design.dc[postings.row]
     origin, destination = places(design, events, orders, postings)
     left, entered = (condition.take(at) for condition in conditions(events))
@@ -154,6 +154,8 @@ def places(design: Design, events: Events, orders: OrderBook, postings: Postings
     origin, destination = (end.take(pa.array(postings.event)) for end in ends(design, events, orders))
     elsewhere = design.dc[postings.row] != design.dc[events.row[postings.event]]
     destination = where(elsewhere, chosen(design.dc_ids, design.dc[postings.row]), destination)
+    here = postings.role == PUT_AWAY
+    origin = where(here, chosen(design.dc_ids, design.dc[postings.row]), origin)
     back = postings.role == REVERSAL
     return where(back, destination, origin), where(back, origin, destination)
 
@@ -168,9 +170,9 @@ def packs(design: Design, postings: Postings) -> Ints:
 
 def _reasons(postings: Postings, kind: Ints) -> pa.Array:
     usual = chosen(REASONS, kind)
-    roles = chosen((None, None, "reversal of a wrong posting", "posted correctly"), postings.role)
+    roles = chosen((None, None, "reversal of a wrong posting", "posted correctly", "put away"), postings.role)
     late = chosen((None, "late posting"), postings.late)
-    special = where(np.isin(postings.role, (REVERSAL, RIGHT)), roles, late)
+    special = where(np.isin(postings.role, (REVERSAL, RIGHT, PUT_AWAY)), roles, late)
     return where((postings.role != FIRST) | (postings.late == 1), special, usual)
 
 

@@ -13,7 +13,9 @@ import pyarrow as pa
 from stocktwin.world.clock import MINUTE, Clock, date_of
 from stocktwin.world.design import Design
 from stocktwin.world.encoding import chosen, instants, joined, quantities, where
+from stocktwin.world.goods_receipts import GoodsReceipts
 from stocktwin.world.places import Place
+from stocktwin.world.postings import Office
 from stocktwin.world.records import TRANSFER, Amendments, Event, Events, Lines
 
 Ints = npt.NDArray[np.int64]
@@ -63,7 +65,11 @@ class OrderBook:
     answered_us: Ints
     """Per amendment: when it is told,"""
     amended_promise_us: Ints
-    """and the promise from then on."""
+    """and the promise from then on,"""
+    amended_asked_us: Ints
+    """and the day asked for by then, −1 where none was."""
+    receipts: GoodsReceipts
+    """What the ERP has posted of the lines."""
 
     @property
     def is_transfer(self) -> Flags:
@@ -83,10 +89,11 @@ class OrderBook:
 
 
 def order_book(
-    design: Design, clock: Clock, days: int, lines: Lines, events: Events, amendments: Amendments
+    design: Design, clock: Clock, lines: Lines, events: Events, amendments: Amendments, office: Office
 ) -> OrderBook:
     """Gives every line its number and its instants."""
     network, dc = design.network, design.dc[lines.row]
+    asked = np.where(amendments.asked_day >= 0, amendments.asked_day, 0)
     transfer = lines.kind == TRANSFER
 
     def at(day: Ints, hour: int | Ints) -> Ints:
@@ -114,13 +121,17 @@ def order_book(
         confirmed_us=at(lines.day + 1, CONFIRM_HOUR),
         new_promise_us=at(lines.arrival_day, PROMISE_HOUR),
         received_us=received,
-        end_us=clock.instant(np.full(len(dc), days), 0, dc),
+        end_us=office.end_us[dc],
         cancelled=cancelled,
         delayed=lines.arrival_day - promised >= DELAY_NOTICE,
         amended=np.isin(np.arange(len(dc)), amendments.line),
         amendments=amendments,
         answered_us=clock.instant(amendments.day, ANSWER_HOUR * HOUR, dc[amendments.line]),
         amended_promise_us=clock.instant(amendments.promised_day, PROMISE_HOUR * HOUR, dc[amendments.line]),
+        amended_asked_us=np.where(
+            amendments.asked_day >= 0, clock.instant(asked, PROMISE_HOUR * HOUR, dc[amendments.line]), -1
+        ),
+        receipts=GoodsReceipts.of(office, lines, received),
     )  # fmt: skip
 
 
@@ -158,31 +169,37 @@ def order_columns(book: OrderBook) -> dict[str, pa.Array]:
     arrived = book.received_us >= 0
     late = book.delayed & book.followed & ~transfer
     ends = np.where(late, book.new_promise_us, book.last_promise_us)
-    none = np.zeros(len(lines.row), np.int64)
-    steps = [  # status, lines it concerns, when it is told, lines that have a promise by then, the promise, cancelled
-        (OPEN, every, book.ordered_us + 5 * MINUTE, transfer, book.promised_us, none),
-        (CONFIRMED, ~transfer, book.confirmed_us, every, book.promised_us, none),
-        (SHIPPED, going, book.shipped_us + 10 * MINUTE, every, book.last_promise_us, book.cancelled),
-        (SHIPPED, late, book.notice_us, every, book.new_promise_us, book.cancelled),
-        (CLOSED, arrived, book.received_us + 60 * MINUTE, every, ends, lines.quantity - lines.received),
-    ]
+    none, posted = np.zeros(len(lines.row), np.int64), book.receipts
+    short = np.maximum(lines.quantity - posted.posted, 0)
+    never, asked = none - 1, none - 1
+    asked[amended.line] = book.amended_asked_us
+    steps = [  # status, lines, when told, lines that have a promise by then, promise, cancelled, received, asked for
+        (OPEN, every, book.ordered_us + 5 * MINUTE, transfer, book.promised_us, none, none, never),
+        (CONFIRMED, ~transfer, book.confirmed_us, every, book.promised_us, none, none, never),
+        (SHIPPED, going, book.shipped_us + 10 * MINUTE, every, book.last_promise_us, book.cancelled, none, asked),
+        (SHIPPED, late, book.notice_us, every, book.new_promise_us, book.cancelled, none, asked),
+        (CLOSED, arrived, posted.closed_us, every, ends, short, posted.posted, asked),
+        (CLOSED, arrived & (posted.right_us >= 0), posted.right_us, every, ends, lines.quantity - lines.received,
+         lines.received, asked),
+    ]  # fmt: skip
     gone = amended.cancelled == lines.quantity[amended.line]
     told = book.answered_us < book.end_us[amended.line]
     parts = [tuple(column[told] for column in (
         amended.line, np.where(gone, CANCELLED, CONFIRMED), book.answered_us, np.ones(len(gone), bool),
-        book.amended_promise_us, amended.cancelled))]  # fmt: skip
-    for status, concerned, when, promised, promise, cancelled in steps:
+        book.amended_promise_us, amended.cancelled, 0 * amended.cancelled, book.amended_asked_us))]  # fmt: skip
+    for status, concerned, when, promised, *said in steps:
         in_time = ~arrived | (when < book.received_us) | (status == CLOSED)
         rows = np.flatnonzero(concerned & in_time & (when < book.end_us))
-        parts.append((rows, np.full(len(rows), status), when[rows], promised[rows], promise[rows], cancelled[rows]))
+        parts.append((rows, np.full(len(rows), status), when[rows], promised[rows], *(one[rows] for one in said)))
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
     order = np.lexsort((columns[0], columns[2]))
     return _version_columns(book, *(column[order] for column in columns))
 
 
 def _version_columns(
-    book: OrderBook, at: Ints, status: Ints, updated: Ints, promised: Flags, promise: Ints, cancelled: Ints
-) -> dict[str, pa.Array]:
+    book: OrderBook, at: Ints, status: Ints, updated: Ints, promised: Flags, promise: Ints, cancelled: Ints,
+    received: Ints, asked: Ints,
+) -> dict[str, pa.Array]:  # fmt: skip
     design, lines = book.design, book.lines
     item = design.item[lines.row[at]]
     scale = design.items.scale[item]
@@ -198,10 +215,11 @@ def _version_columns(
         "from_id": book.from_id.take(take),
         "to_id": book.to_id.take(take),
         "ordered_at": instants(book.ordered_us[at]),
+        "requested_at": instants(asked, asked >= 0),
         "promised_at": instants(promise, promised),
         "shipped_at": instants(book.shipped_us[at], closed | (status == SHIPPED)),
         "received_at": instants(book.received_us[at], closed),
-        "quantity_received": quantities(np.where(closed, lines.received[at], 0), scale),
+        "quantity_received": quantities(received, scale),
         "quantity_cancelled": quantities(cancelled, scale),
         "status": chosen(STATUSES, status),
         "system": chosen(("erp",), np.zeros(len(at), np.int64)),

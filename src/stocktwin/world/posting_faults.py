@@ -7,7 +7,7 @@ the posting is reversed, or made at last. What is only late arrives by itself.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import cached_property
 from typing import Final
@@ -21,7 +21,7 @@ from stocktwin.world.identifiers import neighbours
 from stocktwin.world.lots import MAKERS, NO_LOT
 from stocktwin.world.noise import logarithmic, scattered
 from stocktwin.world.rates import Rates
-from stocktwin.world.records import EFFECT, NEVER, Counts, Event, Events
+from stocktwin.world.records import EFFECT, NEVER, Counts, Event, Events, stacked, taken
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -63,13 +63,17 @@ OF_THE_WMS: Final = (Event.RECEIPT, Event.TRANSFER_IN, Event.TRANSFER_OUT)
 
 POSTS: Final = {
     (ERP, Event.SALE, "sale"): (Cause.missing_post, Cause.duplicate_post, Cause.late_post, Cause.wrong_item),
+    (ERP, Event.RECEIPT, "erp_receipt"): (
+        Cause.missing_post, Cause.duplicate_post, Cause.late_post, Cause.pack_factor, Cause.digit_swap,
+        Cause.wrong_item,
+    ),
     (WMS, Event.RECEIPT, "receipt"): (
         Cause.missing_post, Cause.duplicate_post, Cause.late_post, Cause.pack_factor, Cause.wrong_unit,
         Cause.digit_swap, Cause.decimal_slip, Cause.wrong_item, Cause.wrong_location, Cause.wrong_lot,
     ),
 }  # fmt: skip
-"""(system, event, its word in the rates) → what can go wrong: where the posting system is the authority, so that it
-reaches the record."""
+"""(system, event, its word in the rates) → what can go wrong. It reaches the record where the system is the authority;
+what goes wrong in a receipt of the WMS reaches the ERP too, where its interface passes it on."""
 MOVED: Final = (Cause.wrong_item, Cause.wrong_location)
 REVERSED: Final = (Cause.pack_factor, Cause.wrong_unit, Cause.digit_swap, Cause.decimal_slip, *MOVED, Cause.wrong_lot)
 """Causes that are put right by reversing the posting and making it again."""
@@ -127,7 +131,17 @@ class Clerks:
         real = ~same | np.isin(cause, (Cause.missing_post, Cause.duplicate_post, Cause.late_post))
         days, seconds = self._delay(*key)
         whole = PostingFaults(at, system, cause, quantity, row, lot, days, seconds, _found(counts, key[1], key[0]))
-        return PostingFaults(*(getattr(whole, name)[real] for name in PostingFaults.__dataclass_fields__))
+        return self._passed_on(taken(whole, real), events)
+
+    def _passed_on(self, drawn: PostingFaults, events: Events) -> PostingFaults:
+        """With the errors of the WMS that the ERP takes over by interface; such a posting is not keyed, so it has no
+        error of the ERP's own."""
+        day, row = events.day[drawn.event], events.row[drawn.event]
+        passes = scattered(self.luck, "interfaced", day, row) < self.rates.interfaced_receipt_error
+        copies = taken(drawn, passes & (drawn.system == WMS))
+        own = (drawn.system == ERP) & np.isin(drawn.event, copies.event)
+        copies = replace(copies, system=np.full(len(copies.event), ERP))
+        return stacked(PostingFaults, [taken(drawn, ~own), copies])
 
     def _drawn(self, events: Events) -> tuple[Ints, Ints, Ints]:
         """Each posting has one number; the rates are slices of it, so it has one fault at most."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
@@ -34,8 +34,12 @@ FOREVER: Final = NEVER * SECOND
 LOOSE: Final = (Cause.digit_swap, Cause.decimal_slip, Cause.wrong_unit, Cause.wrong_item)
 """Faults in numbers of pieces."""
 PIECE, CASE, PALLET = range(3)
-FIRST, AGAIN, REVERSAL, RIGHT = range(4)
-"""What a posting is: the first of its event, a second one, the reversal of a wrong one, the right one at last."""
+FIRST, AGAIN, REVERSAL, RIGHT, PUT_AWAY = range(5)
+"""What a posting is: the first of its event, a second one, the reversal of a wrong one, the right one at last; of goods
+that came in also their way from the dock to their bin."""
+SIGN: Final = np.array([1, 1, -1, 1, 0])
+"""What a unit of each role does to stock, beside one of the first posting."""
+PUT_AWAY_MINUTES: Final = (15, 90)
 
 
 @dataclass(frozen=True)
@@ -144,7 +148,24 @@ class Office:
         return self.clock.instant(events.day[event], events.second[event], self.design.dc[events.row[event]])
 
     def _all(self, system: int) -> Postings:
-        return stacked(Postings, [self._first(system), self._again(system), *self._put_right(system)])
+        first = self._first(system)
+        if system == ERP:  # it knows no bins
+            own = taken(first, self.events.kind[first.event] != Event.RESLOT)
+            return stacked(Postings, [own, self._again(system), *self._put_right(system)])
+        return stacked(Postings, [first, self._put_away(first), self._again(system), *self._put_right(system)])
+
+    def _put_away(self, first: Postings) -> Postings:
+        """What the warehouse has received goes to its bins, as it was posted."""
+        came = np.isin(self.events.kind[first.event], (Event.RECEIPT, Event.TRANSFER_IN))
+        came &= (first.recorded_us < FOREVER) & (first.quantity > 0)
+        at = taken(first, came)
+        low, high = PUT_AWAY_MINUTES
+        u = scattered(self.luck, "put-away", self.events.day[at.event], at.row, self.events.part[at.event])
+        wait = (low + (high - low) * u).astype(np.int64) * MINUTE
+        dc = self.design.dc[self.events.row[at.event]]
+        heard = self.troubles.heard(dc, at.recorded_us + wait, u)
+        recorded = -(-heard // BATCH) * BATCH
+        return replace(at, role=np.full(len(u), PUT_AWAY), event_us=at.event_us + wait, recorded_us=recorded)
 
     def _corrected(self, fault: Ints) -> Ints:
         return fault[self.faults.corrected_day[fault] < self.days]
@@ -240,4 +261,4 @@ class Office:
 
 def effects(postings: Postings, events: Events) -> Ints:
     """What a unit of each posting does to unrestricted stock of its item-location."""
-    return np.asarray(np.where(postings.role == REVERSAL, -1, 1) * EFFECT[events.kind[postings.event]])
+    return np.asarray(SIGN[postings.role] * EFFECT[events.kind[postings.event]])

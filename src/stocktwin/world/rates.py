@@ -19,6 +19,7 @@ from stocktwin.domain.errors import UsageError
 YEARLY: Final = "an item-location and year"
 RECEIPT: Final = "receipt line posted by the WMS"
 SALE: Final = "sale posted by the ERP"
+KEYED: Final = "receipt line posted by the ERP: an error of its own, when it is keyed from the delivery note"
 SITE: Final = "DC and year"
 
 NRF: Final = (
@@ -41,6 +42,11 @@ AUBURN: Final = "Auburn University/GS1: 69 % of inbound orders had an error, mos
 SCALES: Final = (
     "class III scales (EN 45501): 1/1,000 to 1/3,000 of the maximum, more in bins that are never quite still"
 )
+INTERFACE: Final = (
+    "judgement, no published figure was found: most warehouses post into the ERP by interface, what the others post is "
+    "keyed once more"
+)
+HALF: Final = "judgement: half of what the WMS gets wrong, since only a part of the lines is keyed"
 JUDGED: Final = "judgement: no published figure was found"
 
 
@@ -75,6 +81,15 @@ class Rates:
     receipt_wrong_item: float = rate(0.001, RECEIPT, KEYING, 0.5)
     receipt_wrong_location: float = rate(0.0008, RECEIPT, JUDGED, 0.5)
     receipt_wrong_lot: float = rate(0.002, RECEIPT + " of an item with lots", KEYING, 0.5)
+    interfaced_receipt_error: float = rate(
+        0.7, "such error, in a receipt line posted by the WMS: the chance that the ERP takes it over", INTERFACE
+    )
+    erp_receipt_missing_post: float = rate(0.001, KEYED, HALF, 0.5)
+    erp_receipt_duplicate_post: float = rate(0.001, KEYED, HALF, 0.5)
+    erp_receipt_late_post: float = rate(0.005, KEYED, HALF, 0.5)
+    erp_receipt_pack_factor: float = rate(0.0004, KEYED, HALF, 0.5)
+    erp_receipt_digit_swap: float = rate(0.001, KEYED, HALF, 0.5)
+    erp_receipt_wrong_item: float = rate(0.0005, KEYED, HALF, 0.5)
     sale_missing_post: float = rate(0.0002, SALE, IRI, 0.5)
     sale_duplicate_post: float = rate(0.0002, SALE, DOUBLE, 0.5)
     sale_late_post: float = rate(0.0005, SALE, SCMS, 0.5)
@@ -121,6 +136,8 @@ class Coverage:
     scales_per_dc: int
     scale_hours: int
     """Hours between two readings of a scale."""
+    bins_per_dc: int
+    """Bins with a sensor."""
     tracked_share: float
     """Share of the shipments with a tracker."""
 
@@ -132,7 +149,12 @@ class Coverage:
         (0.2, 0.02)
         """
         return cls(
-            min(0.2, 2000 / items), 7, max(1, 12 // blocks), 6, 1.0 if blocks == 1 else min(1.0, 4 / blocks**1.5)
+            min(0.2, 2000 / items),
+            7,
+            max(1, 12 // blocks),
+            6,
+            max(1, 8 // blocks),
+            1.0 if blocks == 1 else min(1.0, 4 / blocks**1.5),
         )
 
 

@@ -48,9 +48,11 @@ class Event(IntEnum):
     """Not physical: what the books give up when somebody comes across the damage."""
     SURFACED = 19
     """Misplaced goods turn up that the books have given up."""
+    RESLOT = 20
+    """Goods are moved to another bin of the same DC."""
 
 
-EFFECT: Final = np.array([1, 1, 1, 1, -1, 0, 0, -1, -1, -1, -1, -1, -1, -1, -1, -1, 1, -1, -1, 1], np.int64)
+EFFECT: Final = np.array([1, 1, 1, 1, -1, 0, 0, -1, -1, -1, -1, -1, -1, -1, -1, -1, 1, -1, -1, 1, 0], np.int64)
 """What one unit of each kind does to unrestricted stock."""
 
 VANISHING: Final = (Event.THEFT, Event.LOSS, Event.BULK_THEFT, Event.DAMAGE, Event.MISPLACED)
@@ -161,12 +163,13 @@ class Revisions:
 @dataclass(frozen=True)
 class Amendments:
     """One row per change of an order line after it was placed: which (`line`, a row of `Lines`), on which day, what was
-    promised then, and how much of it had been cancelled by then."""
+    promised then, how much of it had been cancelled by then, and which day it had been asked for last (−1: none)."""
 
     line: Ints
     day: Ints
     promised_day: Ints
     cancelled: Ints
+    asked_day: Ints
 
 
 @dataclass(frozen=True)

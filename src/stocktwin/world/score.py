@@ -5,7 +5,7 @@ It gets the twin's answers as Arrow tables and never asks the twin. What each fi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -64,8 +64,9 @@ class Truth:
     @cached_property
     def faults(self) -> list[Fault]:
         """The labels, times in µs: the instants `started_at` and `ended_at` where the label has them, else its days, of
-        which the noon UTC starts a fault and the end ends it."""
-        return [_fault(row) for row in self._labels]
+        which the noon UTC starts a fault and the end ends it. An error that passed from one system to another has a
+        label for each book; it counts once."""
+        return [_fault(row) for row in once(self._labels)]
 
     @cached_property
     def arrivals(self) -> dict[tuple[str, str], int]:
@@ -125,6 +126,23 @@ def effect(movement: Mapping[str, Any], location_id: str) -> Any:
     if movement["to_id"] == location_id and movement["kind"] != "transfer_out" and entered in (None, UNRESTRICTED):
         change += movement["quantity"]
     return change
+
+
+def once(labels: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The labels without those of the same error in another book: cause, document, item and location are the same. The
+    one of the record is kept.
+
+    >>> row = {"cause": "digit_swap", "document": "GR-1", "item_id": "A", "location_id": "D", "on_record": False}
+    >>> [label["system"] for label in once([row | {"system": "erp"}, row | {"system": "wms", "on_record": True}])]
+    ['wms']
+    """
+    kept: dict[object, Mapping[str, Any]] = {}
+    for number, row in enumerate(labels):
+        same = tuple(row.get(name) for name in ("cause", "document", "item_id", "location_id", "lot"))
+        key: object = number if row.get("document") is None else same
+        if key not in kept or row.get("on_record"):
+            kept[key] = row
+    return list(kept.values())
 
 
 def _fault(row: Mapping[str, Any]) -> Fault:

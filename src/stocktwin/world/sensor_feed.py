@@ -23,10 +23,11 @@ from stocktwin.world.order_feed import OrderBook, day_texts
 from stocktwin.world.posting_faults import IOT, RFID, SYSTEMS
 from stocktwin.world.postings import Office
 from stocktwin.world.rates import Coverage, Rates
-from stocktwin.world.records import Events
+from stocktwin.world.records import Events, stacked
 from stocktwin.world.rfid import DoorReads, door_reads, shelf_reads, tagged_items
 from stocktwin.world.sensors import (
     Readings,
+    bin_readings,
     choose_shelves,
     cold_rooms,
     dead_times,
@@ -41,6 +42,10 @@ from stocktwin.world.words import Words, rfid_words
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
+BIN_HOUR: Final = 3.5
+"""When sensors in bins tell what they see for the first time of the day."""
+BIN_SIZE: Final = 2
+"""What a bin holds, in order-up-to levels."""
 WALK_HOUR: Final = 21.0
 """When somebody walks along the tagged shelves."""
 MARKS: Final = ("", "-2", "-S")
@@ -87,6 +92,27 @@ class Instruments:
     def dead(self) -> Episodes:
         """When scales are dead; `thing` counts `scaled`."""
         return dead_times(self.luck, self.clock, self.design.dc[self.scaled], self.days, self.rates.dead_sensor)
+
+    @cached_property
+    def binned(self) -> Ints:
+        """Item-locations in bins with a sensor: those of which most packs leave each DC, but for those on scales."""
+        pace = self.design.planned / self.design.quantum
+        pace = np.where(np.isin(np.arange(len(self.design)), self.scaled), -1.0, pace)
+        return choose_shelves(pace, self.design.dc, self.coverage.bins_per_dc)
+
+    @cached_property
+    def dead_bins(self) -> Episodes:
+        """When sensors in bins are dead; `thing` counts `binned`."""
+        dc, yearly = self.design.dc[self.binned], self.rates.dead_sensor
+        return dead_times(self.luck, self.clock, dc, self.days, yearly, "dead bin sensor")
+
+    def bins(self) -> Readings:
+        """Readings of the sensors in bins that were alive."""
+        rows = self.binned
+        times = reading_times(self.clock, self.design.dc[rows], self.days, 12, BIN_HOUR)
+        found = bin_readings(self.luck, self._paths(rows), rows, times, BIN_SIZE * self.design.order_up_to[rows])
+        gone = self.dead_bins.covering(np.searchsorted(rows, found.row), found.when_us) >= 0
+        return self._heard(without(found, gone))
 
     def shelf_walks(self) -> Readings:
         """Readings of the tagged shelves, each once in so many days."""
@@ -144,9 +170,10 @@ def shelf_columns(instruments: Instruments) -> Columns:
 
 
 def scale_columns(instruments: Instruments) -> Columns:
-    """The `observations` table of the scales."""
+    """The `observations` table of the scales and the sensors in bins."""
     words = Words(instruments.design.items.item_id)
-    return observation_columns(instruments.design, words, IOT, "weight", instruments.scales(), 20 * SECOND)
+    found = stacked(Readings, [instruments.scales(), instruments.bins()])
+    return observation_columns(instruments.design, words, IOT, "weight", found, 20 * SECOND)
 
 
 def observation_columns(

@@ -25,6 +25,10 @@ DEAD_HOURS: Final = (5 * 24.0, 40 * 24.0)
 SILENT_WINDOW: Final = (6.0, 20.0)
 DRIFT_DAYS: Final = 180.0
 """Days between two calibrations: drift grows as a random walk and starts again."""
+BIN_STEPS: Final = 50
+"""Heights that a sensor in a bin tells apart: a centimetre of half a metre, as ultrasonic ones do;"""
+BIN_NOISE: Final = 0.4
+"""and the standard deviation of what it says, in such steps."""
 COLD_ROOM: Final = 5.0
 """Degrees Celsius that a cold room is set to: the middle of 2 to 8, the range of the EU's guidelines on good
 distribution practice."""
@@ -65,9 +69,9 @@ def reading_times(clock: Clock, dc: Ints, days: int, hours: int, first_hour: flo
     return sensor, day, clock.instant(day, second, dc[sensor])
 
 
-def dead_times(luck: Draws, clock: Clock, dc: Ints, days: int, yearly: float) -> Episodes:
+def dead_times(luck: Draws, clock: Clock, dc: Ints, days: int, yearly: float, cause: str = "dead sensor") -> Episodes:
     """When each sensor says nothing until it is replaced."""
-    return draw_episodes(luck, "dead sensor", clock.midnight[:days][:, dc], yearly, (0.0, 24.0), DEAD_HOURS)
+    return draw_episodes(luck, cause, clock.midnight[:days][:, dc], yearly, (0.0, 24.0), DEAD_HOURS)
 
 
 def scale_readings(
@@ -84,6 +88,17 @@ def scale_readings(
     shake = bells(luck, "scale noise", row, when // 1_000_000) * noise
     said = np.rint(level * (1 + pull + shake)).astype(np.int64)
     return Readings(row, day, when, np.maximum(said, 0))
+
+
+def bin_readings(luck: Draws, paths: StockPaths, rows: Ints, times: tuple[Ints, Ints, Ints], full: Ints) -> Readings:
+    """What sensors in bins say that hold `full` each: the height of what lies there, in steps of a fiftieth, some of
+    them one too high or low. A bin with more than it holds tells nothing: some lies beside it."""
+    sensor, day, when = times
+    row, step = rows[sensor], np.maximum(full // BIN_STEPS, 1)[sensor]
+    level = paths.at(row, when)
+    shake = BIN_NOISE * bells(luck, "bin sensor", row, when // 1_000_000)
+    said = np.maximum(np.rint(level / step + shake).astype(np.int64), 0) * step
+    return without(Readings(row, day, when, said), level > full[sensor])
 
 
 def cold_rooms(luck: Draws, days: int, outside: Floats) -> tuple[Floats, Floats]:

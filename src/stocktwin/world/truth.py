@@ -15,6 +15,7 @@ from stocktwin.world.clock import Clock, epoch_days
 from stocktwin.world.delivery import Stutter
 from stocktwin.world.design import Design
 from stocktwin.world.encoding import Columns, Pieces, chosen, dates, instants, joined, quantities, where
+from stocktwin.world.episodes import Episodes
 from stocktwin.world.labels import (
     Labels,
     day_of,
@@ -189,20 +190,23 @@ def vanished_labels(life: Life) -> Labels:
 
 
 def instrument_labels(instruments: Instruments) -> Labels:
-    """Of stray reads and dead scales: the record is none the worse for them."""
+    """Of stray reads, dead scales and dead sensors in bins: the record is none the worse for them."""
     reads = instruments.doors
     at = np.flatnonzero(reads.sort == STRAY)
     event, office = reads.event[at], instruments.office
     stray = labels(len(at), cause=Cause.stray_read, row=reads.row[at], system=RFID, event=event,
                    started_us=office.instant(event), ended_us=office.instant(event), on_record=0,
                    units=EFFECT[office.events.kind[event]] * reads.quantity[at])  # fmt: skip
-    dead = instruments.dead
-    row = instruments.scaled[dead.thing]
-    end = office.end_us[instruments.design.dc[row]]
+    both = ((instruments.scaled, instruments.dead), (instruments.binned, instruments.dead_bins))
+    return stacked(Labels, [stray, *(_dead(instruments, rows[dead.thing], dead) for rows, dead in both)])
+
+
+def _dead(instruments: Instruments, row: Ints, dead: Episodes) -> Labels:
+    """Of sensors that said nothing for a while."""
+    end = instruments.office.end_us[instruments.design.dc[row]]
     ended = np.where(dead.end_us < end, dead.end_us, -1)
-    dumb = labels(len(row), cause=Cause.silent_system, row=row, system=IOT, started_us=dead.start_us, ended_us=ended,
+    return labels(len(row), cause=Cause.silent_system, row=row, system=IOT, started_us=dead.start_us, ended_us=ended,
                   on_record=0)  # fmt: skip
-    return stacked(Labels, [stray, dumb])
 
 
 def delivery_labels(life: Life) -> Labels:
