@@ -111,3 +111,4 @@ def test_a_twin_is_scored_as_the_contract_says(world: Path) -> None:
     code, output = run("score", str(world), "--days", "5")
     assert code == 0
     assert "On hand against the truth" in output.said
+    assert "asked for anomalies every 3 nights" in output.said

@@ -135,7 +135,7 @@ class Notes:
         from stocktwin.world.score_cases import TELLINGS
         from stocktwin.world.score_outlook import WINDOWS
 
-        snapshot = self.twin.model.snapshot
+        snapshot, sensing = self.twin.model.snapshot, self.twin.ledger.sensing()
         return Answers(
             since,
             until,
@@ -143,7 +143,7 @@ class Notes:
             every=every,
             cost=_costs(snapshot.items),
             record=pa.concat_tables(self.record) if self.record else TOLD.empty_table(),
-            books={name: pa.concat_tables(told) for name, told in self.books.items()},
+            books={name: pa.concat_tables(told) for name, told in self.books.items() if name not in sensing},
             tellings=pa.Table.from_pylist(self.tellings, schema=TELLINGS),
             windows=pa.Table.from_pylist(self.windows, schema=WINDOWS),
             forecasts=pa.Table.from_pylist(self.forecasts),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,9 +13,10 @@ Answer = Mapping[str, Any]
 
 def built(answer: Answer) -> str:
     """A new world."""
+    folder = shlex.quote(answer["world"])
     return (
         f"Built a {answer['profile']} world of {answer['days']} days in {answer['world']} ({_told(answer)}).\n"
-        f"Next: `stocktwin --twin {answer['world']} ingest`, then `stocktwin score {answer['world']}`."
+        f"Next: `stocktwin --twin {folder} ingest`, then `stocktwin score {folder}`."
     )
 
 
@@ -53,7 +55,8 @@ def _told(answer: Answer) -> str:
 def scored(answer: Answer) -> str:
     """The figures, layer by layer."""
     period = answer["scored"]
-    parts = [f"{period['first_day']} to {period['last_day']}, asked each night"]
+    asked = "each night" if period["every"] == 1 else f"for anomalies every {period['every']} nights"
+    parts = [f"{period['first_day']} to {period['last_day']}, asked {asked}"]
     if "record" in answer:
         names = ("mae", "wape", "exact", "value", "answered")
         rows = [{"book": "record", **answer["record"]}, *({"book": k, **v} for k, v in answer["books"].items())]
