@@ -13,7 +13,7 @@ from stocktwin.domain.ports import Progress
 
 STAMP = ".complete"
 """Written when the demo is whole; a folder without it was interrupted and is built again."""
-VERSION = "5"
+VERSION = "6"
 
 
 def build_demo(folder: Path, *, fresh: bool, say: Callable[[str], None], progress: Progress) -> None:
