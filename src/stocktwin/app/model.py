@@ -154,6 +154,11 @@ class ModelCache:
                 self._model.complete = self.complete
             return self._model
 
+    def forget(self) -> None:
+        """Drops what is kept: the journal is another one."""
+        with self._lock:
+            self._model = self._newer = None
+
     def _reusable(self, snapshot: Snapshot) -> Insight | None:
         """The newest insight that fits, while a newer one is made if that is due."""
         if self._model is None or not self.insight_seconds:

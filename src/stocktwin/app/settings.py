@@ -72,6 +72,11 @@ class Settings:
             dict(self.issue_by_category),
         )
 
+    @property
+    def journal_address(self) -> str:
+        """Where the journal lies, from anywhere."""
+        return self.journal if "://" in self.journal else str((self.root / self.journal).resolve())
+
     def folder_of(self, source: str) -> Path | None:
         """Folder that a source is read from, or None."""
         folder = self.sources[source].get("folder")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from stocktwin.ledger.healing import healing
 
 if TYPE_CHECKING:
     from stocktwin.domain.rules import Rules
+    from stocktwin.ledger.journal.protocol import Journal
     from stocktwin.ledger.ledger import Ledger
 
 
@@ -39,6 +40,17 @@ def follow(ledger: Ledger) -> bool:
         else:
             ledger._heal(ledger._projection)
         return True
+
+
+def replace_journal(ledger: Ledger, swap: Callable[[], Journal]) -> None:
+    """Goes on with the journal that `swap` opens in the place of the ledger's, which it closes, and brings the
+    projection up to it: by what it holds beyond, or all of it where it is another."""
+    with ledger._writing:
+        ledger.journal = swap()
+        if ledger._projection.fits(ledger.journal):
+            ledger._begin()
+        else:
+            ledger._heal(ledger._projection)
 
 
 def settle_rules(ledger: Ledger, rules: Rules) -> bool:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.exceptions import HTTPException
 
+from stocktwin.faces.api.backups import add_backups
 from stocktwin.faces.api.live import LiveFeed
 from stocktwin.faces.api.lots import add_lots
 from stocktwin.faces.api.outlook import AsOf, add_outlook
@@ -39,6 +40,7 @@ def api_router(twin: TwinService, feed: LiveFeed) -> APIRouter:
     """Every path under `/api/v1`."""
     router = APIRouter(prefix="/api/v1", responses=PROBLEMS, default_response_class=JSONResponse)
     _add_state(router, twin)
+    add_backups(router, twin)
     _add_stock(router, twin)
     add_lots(router, twin)
     _add_items(router, twin)

@@ -80,7 +80,7 @@ class Place:
         with asked(self):
             con: psycopg.Connection[Any]
             con = _psycopg().connect(self.conninfo, autocommit=True, prepare_threshold=None, **options)
-            con.execute(_composed("SET search_path TO {schema}", self.schema))
+            con.execute(composed("SET search_path TO {schema}", self.schema))
             return con
 
     def prepare(self) -> None:
@@ -91,7 +91,7 @@ class Place:
                 return
             with con.transaction():
                 con.execute("SELECT pg_advisory_xact_lock(%s)", [self.key ^ 1])  # two may start at once
-                con.execute(_composed(TABLES, self.schema))
+                con.execute(composed(TABLES, self.schema))
 
 
 @contextmanager
@@ -128,10 +128,11 @@ def _row(con: psycopg.Connection[Any], sql: str) -> tuple[Any, ...]:
     return tuple(found)
 
 
-def _composed(text: str, schema: str) -> Any:
+def composed(text: str, schema: str, other: str = "") -> Any:
+    """A statement about a schema, and another, whatever is in their names."""
     from psycopg import sql
 
-    return sql.SQL(text).format(schema=sql.Identifier(schema))
+    return sql.SQL(text).format(schema=sql.Identifier(schema), other=sql.Identifier(other))
 
 
 def _psycopg() -> Any:

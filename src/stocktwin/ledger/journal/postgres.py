@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from stocktwin.domain.errors import BusyError, EnvironmentFault
@@ -37,8 +38,8 @@ class PostgresJournal:
     Raises `EnvironmentFault` when the server cannot be reached or would not keep what it acknowledges.
     """
 
-    def __init__(self, url: str, holder: str = "", patience: float = PATIENCE_SECONDS) -> None:
-        self.place = Place.parse(url)
+    def __init__(self, url: str | Place, holder: str = "", patience: float = PATIENCE_SECONDS) -> None:
+        self.place = Place.parse(url) if isinstance(url, str) else url
         self.patience = patience
         self._lease = Lease(self.place, holder)
         self._writing = threading.RLock()
@@ -52,6 +53,11 @@ class PostgresJournal:
         """Its address, without password."""
         return self.place.shown
 
+    @property
+    def holder(self) -> str:
+        """What others are told who must wait for this process."""
+        return self._lease.holder
+
     # ---- writing
 
     def claim(self, patience: float | None = None) -> bool:
@@ -60,6 +66,10 @@ class PostgresJournal:
             stale = self._lease.take(self.patience if patience is None else patience) or self._stale
             self._claimed, self._stale = True, False
             return stale
+
+    def exclusive(self) -> AbstractContextManager[psycopg.Connection[Any]]:
+        """A transaction in which this process alone writes; the lease must be held."""
+        return self._lease.transaction()
 
     def holds_lease(self) -> bool:
         """Whether this process may write, as far as it knows."""

@@ -45,15 +45,19 @@ class SqliteJournal:
     file cannot be opened or written, `JournalDamaged` when it is no journal or a damaged one.
     """
 
-    def __init__(self, path: Path, reserve: int = RESERVE_BYTES) -> None:
+    def __init__(self, path: Path, reserve: int = RESERVE_BYTES, *, reading: bool = False) -> None:
+        """`reading`: opens the file as it is, unchecked, changes nothing in it and makes none."""
         self.path = path
         self._reserve = reserve
         self._mark = HeadMark(path)
         self._lock = threading.RLock()
         try:
-            self._con = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=30.0)
+            place = f"{path.absolute().as_uri()}?mode={'ro' if reading else 'rwc'}"
+            self._con = sqlite3.connect(place, uri=True, check_same_thread=False, isolation_level=None, timeout=30.0)
         except sqlite3.Error as error:
             raise EnvironmentFault(f"cannot open the journal {path}: {error}") from None
+        if reading:
+            return
         try:
             self._con.execute("PRAGMA journal_mode=WAL")
             self._con.execute("PRAGMA synchronous=FULL")
@@ -182,6 +186,14 @@ class SqliteJournal:
         """What SQLite's own check of every page and index finds wrong."""
         found = "; ".join(str(row[0]) for row in self._rows("PRAGMA integrity_check(5)"))
         return "" if found == "ok" else found.replace("\n", " ")
+
+    def close_as_one_file(self) -> None:
+        """Closes the file so that it stands alone: nothing beside it, to be carried away or read from anywhere."""
+        with self._lock:
+            self._con.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._con.execute("PRAGMA journal_mode=DELETE")
+            self.close()
+            self._mark.path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Closes the file."""

@@ -40,6 +40,8 @@ def open_journal(address: str, root: Path, holder: str = "") -> Journal:
         from stocktwin.ledger.journal.postgres import PostgresJournal
 
         return PostgresJournal(address, holder)
+    from stocktwin.ledger.journal.restoring import finish
     from stocktwin.ledger.journal.sqlite import SqliteJournal
 
+    finish(root / address)
     return SqliteJournal(root / address)
