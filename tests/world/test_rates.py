@@ -33,6 +33,7 @@ def test_the_defaults_written_down_are_the_defaults(tmp_path: Path):
         ({"theft": -0.1}, "theft must be between 0 and 50 .* not -0.1"),
         ({"receipt_late_post": 0.7}, "between 0 and 0.5 .* not 0.7"),
         ({"read_rate": "high"}, "not 'high'"),
+        ({"sale_late_post": 0.5, "sale_wrong_item": 0.4, "sale_missing_post": 0.2}, r"rates sale_… add up to 1\.1"),
         ({"read_rate": True}, "not True"),
         ({"read_rate": float("nan")}, "not nan"),
     ],
