@@ -11,6 +11,7 @@ import pytest
 
 from stocktwin.world.posting_faults import SYSTEMS, Cause, swap_digits
 from stocktwin.world.rates import Rates
+from stocktwin.world.score import Truth
 
 MINUTE = 60_000_000
 HOUR = 60 * MINUTE
@@ -403,3 +404,6 @@ def test_most_errors_of_the_warehouse_pass_to_the_erp_and_it_makes_some_of_its_o
     own = [row for row in erp if key(row) not in passed]
     assert 10 < len(own) < len(erp) / 2
     assert not {row["document"] for row in own} & {document for document, *_ in passed}
+    assert len(Truth(troubled.root).faults) == len(troubled.rows("truth/faults")) - len(passed), (
+        "each error counts once"
+    )
