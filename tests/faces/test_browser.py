@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-PAGES = ("", "stock", "scenarios", "recommendations", "data", "truth", "reference")
+PAGES = ("", "stock", "scenarios", "recommendations", "data", "ledger", "then", "late", "history", "truth", "reference")
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 PATIENCE = 60_000
 """Milliseconds that a first forecast or proof may take on a busy machine; what must be fast is timed by itself."""

@@ -16,6 +16,7 @@ from stocktwin.faces.requests import SimulationRequest
 from stocktwin.faces.web.assets import mount_assets
 from stocktwin.faces.web.comparison import lines
 from stocktwin.faces.web.errors import add_error_pages
+from stocktwin.faces.web.past import add_past_pages
 from stocktwin.faces.web.reference import operations
 from stocktwin.faces.web.render import Renderer
 
@@ -43,6 +44,7 @@ def add_pages(app: FastAPI, twin: TwinService) -> None:
     _add_scenarios(router, twin, render)
     _add_recommendations(router, twin, render)
     _add_data(router, twin, render)
+    add_past_pages(router, twin, render)
     _add_truth(router, twin, render)
     _add_reference(router, app, render)
     app.include_router(router)

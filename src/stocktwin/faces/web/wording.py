@@ -161,6 +161,20 @@ def percent(value: float | None, digits: int = 1, signed: bool = False) -> str:
     return (text.removesuffix("." + "0" * digits) if whole else text).replace("-", MINUS) + " %"
 
 
+def size(count: float | None) -> str:
+    """A number of bytes.
+
+    >>> size(512), size(61_915_136), size(2_500_000_000), size(None)
+    ('512 B', '61.9 MB', '2.5 GB', '–')
+    """
+    if count is None:
+        return DASH
+    for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if count >= unit:
+            return f"{count / unit:,.1f} {name}"
+    return f"{count:,.0f} B"
+
+
 def duration(seconds: float | None) -> str:
     """A length of time in its two largest units.
 
@@ -231,6 +245,7 @@ def filters(currency: str, timezone: str) -> dict[str, Any]:
         "short_money": lambda value: short_money(value, currency),
         "pct": percent,
         "duration": duration,
+        "bytes": size,
         "day": calendar_day,
         "when": lambda value: instant(value, timezone),
     }
