@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.ipc
 
-from stocktwin.domain.errors import JournalDamaged
+from stocktwin.domain.errors import EnvironmentFault, JournalDamaged
 from stocktwin.ledger.journal.protocol import SCHEMA_VERSION
 from stocktwin.tables.batch import REJECTED_SCHEMA, Delivery
 from stocktwin.tables.schema import TABLES
@@ -39,15 +40,22 @@ def encode(facts: pa.Table, rejected: pa.Table) -> bytes:
 
 
 def decode(data: bytes, table: str, version: int = SCHEMA_VERSION, where: str = "blob") -> tuple[pa.Table, pa.Table]:
-    """Facts, lifted to the schema of today, and rejected rows. `JournalDamaged` when it cannot be read."""
+    """Facts, lifted to the schema of today, and rejected rows. `JournalDamaged` when it cannot be read,
+    `EnvironmentFault` when a newer Stocktwin wrote it."""
+    if version > SCHEMA_VERSION:
+        raise EnvironmentFault(
+            f"{where} was written by a newer Stocktwin (columns of version {version}, this one knows {SCHEMA_VERSION})"
+        )
     try:
         reader = pa.BufferReader(data)
         facts, rejected = (pa.ipc.open_stream(reader).read_all() for _ in range(2))
     except (pa.ArrowInvalid, OSError) as error:
         raise JournalDamaged(f"{where}: cannot be read: {error}") from None
     for step in range(version, SCHEMA_VERSION):
+        if step not in UPCASTERS:
+            raise EnvironmentFault(f"{where}: this Stocktwin no longer reads columns of version {version}")
         facts = UPCASTERS[step](table, facts)
-    return facts, _completed(rejected)
+    return conform(table, facts), _completed(rejected)
 
 
 def _completed(rejected: pa.Table) -> pa.Table:
@@ -62,13 +70,20 @@ def conform(table: str, facts: pa.Table) -> pa.Table:
 
     Columns that are absent become null; columns beyond the schema are dropped. Raises pa.ArrowInvalid on other types.
     """
-    schema = TABLES[table].arrow_schema()
+    schema = _schema(table)
+    if facts.schema.equals(schema):
+        return facts
     fields = [*schema, pa.field("_line", pa.int64())] if "_line" in facts.column_names else list(schema)
     columns = [
         facts.column(field.name).cast(field.type) if field.name in facts.column_names else _nulls(facts, field)
         for field in fields
     ]
     return pa.Table.from_arrays(columns, schema=pa.schema(fields))
+
+
+@cache
+def _schema(table: str) -> pa.Schema:
+    return TABLES[table].arrow_schema()
 
 
 def _nulls(facts: pa.Table, field: pa.Field) -> pa.Array:
