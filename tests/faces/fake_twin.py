@@ -16,9 +16,9 @@ from typing import Any
 from stocktwin.domain.errors import NotFoundError, UsageError
 
 
-def _facts() -> ModuleType:
+def _neighbour(name: str) -> ModuleType:
     """Tests are no package: the neighbour is loaded by its path."""
-    spec = importlib.util.spec_from_file_location("fake_facts", Path(__file__).with_name("fake_facts.py"))
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -26,12 +26,12 @@ def _facts() -> ModuleType:
     return module
 
 
-facts = _facts()
+facts = _neighbour("fake_facts")
 EVIL = facts.EVIL
 paged, _first_page = facts.paged, facts.first_page
 
 
-class FakeTwin:
+class FakeTwin(_neighbour("fake_lots").FakeLots):  # type: ignore[misc]
     """Sixty items at four warehouses; `empty=True` is a twin without a single fact."""
 
     settings = SimpleNamespace(name="Fake & Sons", currency="USD", timezone="America/New_York")

@@ -58,6 +58,13 @@ def simulated(twin: Any) -> dict[str, Any]:
     return dict(twin.simulate(scenarios=wanted, replications=2, horizon=20, seed=0, warmup=0))
 
 
+def traced(twin: Any) -> dict[str, Any]:
+    """The trace of a lot that stands somewhere and of which much was sold."""
+    rows = [row for row in twin.lots()["rows"] if row["lot"] and float(row["quantity"]) > 0]
+    found = (twin.trace(row["item_id"], row["lot"]) for row in rows)
+    return dict(next(answer for answer in found if answer["customers"] and answer["where"]))
+
+
 QUESTIONS: dict[str, Ask] = {
     "status": lambda twin: twin.status(),
     "overview": lambda twin: twin.overview(),
@@ -66,6 +73,8 @@ QUESTIONS: dict[str, Ask] = {
     "quarantine": lambda twin: twin.quarantine(),
     "discarded": lambda twin: twin.quarantine(discarded=True),
     "stock": lambda twin: twin.stock(limit=5),
+    "lots": lambda twin: twin.lots(limit=5),
+    "trace": traced,
     "grid": lambda twin: twin.grid(limit=5),
     "item_location": item_locations,
     "movements": lambda twin: twin.movements(*place(twin), limit=5),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from stocktwin.app.answers.lot_stock import LotList
     from stocktwin.app.settings import Settings
     from stocktwin.ledger.ledger import Ledger
 
@@ -15,6 +17,16 @@ class LotQuestions:
 
     settings: Settings
     ledger: Ledger
+
+    @cached_property
+    def _lots(self) -> LotList:
+        from stocktwin.app.answers.lot_stock import LotList
+
+        return LotList(self.ledger, self.settings)
+
+    def lots(self, **query: Any) -> dict[str, Any]:
+        """Stock by lot, with expiry and condition; issues that name no lot are attributed (`LotList.answer`)."""
+        return self._lots.answer(**query)
 
     def trace(
         self,

@@ -59,6 +59,7 @@ def trace_answer(
             "lots": told.lots(),
             "links": told.links(),
             "flows": told.flows(),
+            "places": told.places(),
             "books": told.books(),
             "disagreements": told.disagreements(),
             "without_lot": told.without_lot(),
@@ -235,6 +236,13 @@ class _Told:
             for way in self.trace.passages
         ]  # fmt: skip
 
+    def places(self) -> Rows:
+        """Every place on the ways; `role`: `stock`, `lane`, `customer`, `supplier`, or the name of a virtual place."""
+        codes = {code for way in self.trace.passages for code in (way.left, way.into)}
+        codes |= {held.account[0] for several in self.trace.held.values() for held in several}
+        places = sorted((self.trace.places[code] for code in codes), key=lambda place: place.id)
+        return [{"location_id": p.id, "name": p.name, "kind": p.kind, "role": p.group} for p in places]
+
     def documents(self) -> Rows:
         """Every movement of the lot and of what was made of it."""
         names = ("kind", "document", "order_id", "line", "shipment_id", "reason", "event_id", "corrects", "system",
@@ -288,10 +296,10 @@ class _Told:
             found.append(f"systems name different lots in {len(trace.disagreements)} documents")
         if trace.without_lot:
             found.append("stock without a known lot stands where this lot has been; it may be of it")
-        short = [row for row in self.where() if str(row["quantity"]).startswith("-")]
         found += [
-            f"{row['location_id']}: {row['quantity']} of {row['lot']}: more left than came under that lot"
-            for row in short
+            f"{row['location_id']}: {str(row['quantity'])[1:]} more of {row['item_id']} {row['lot']} left than came"
+            for row in self.where()
+            if str(row["quantity"]).startswith("-")
         ]
         if trace.cut:
             found.append("the tree of lots is longer than is followed here")

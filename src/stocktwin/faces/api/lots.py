@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from stocktwin.app.usecases import TwinService
 
 Id = Annotated[str, Query(min_length=1, max_length=500)]
+OptionalId = Annotated[str | None, Query(max_length=500)]
 Moment = Annotated[str | None, Query(max_length=40, description="ISO 8601 date or time")]
 Book = Annotated[str | None, Query(max_length=200, description="a system's own book")]
 Direction = Annotated[Literal["both", "forward", "back"], Query(description="where it went, where it came from")]
@@ -20,6 +21,23 @@ After = Annotated[str | None, Query(max_length=4_000, description="`next` of the
 
 def add_lots(router: APIRouter, twin: TwinService) -> None:
     """Adds the paths to a router."""
+
+    @router.get("/lots", tags=["stock"], summary="Stock by lot, with expiry; unnamed issues are attributed")
+    def lots(
+        item: OptionalId = None,
+        location: OptionalId = None,
+        at: Moment = None,
+        known_at: Moment = None,
+        book: Book = None,
+        state: Annotated[
+            Literal["expired", "expiring", "short", "unknown"] | None, Query(description="only such")
+        ] = None,
+        order: Literal["item", "expiry"] = "item",
+        limit: Annotated[int | None, Query(ge=1, le=10_000_000, description="most rows; all without it")] = None,
+        after: After = None,
+    ) -> JSONResponse:
+        asked = {"item": item, "location": location, "at": at, "known_at": known_at, "book": book}
+        return JSONResponse(twin.lots(**asked, state=state, order=order, limit=limit, after=after))
 
     @router.get(
         "/trace", tags=["stock"], summary="Recall trace of a lot: where it is, where it went, what it is made of"

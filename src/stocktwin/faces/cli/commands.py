@@ -72,11 +72,15 @@ def verify(run: Session, head: str | None) -> None:
 @click.option("--known-at", help="As the twin knew it at this time.")
 @past.LEARNED_BY
 @click.option("--book", metavar="SYSTEM", help="One system's own book instead of the record.")
+@click.option("--lots", "by_lot", is_flag=True, help="By lot, with expiry; issues that name no lot are attributed.")
 @LIMIT
 @AFTER
 @session
-def stock(run: Session, /, **options: Any) -> None:
+def stock(run: Session, /, by_lot: bool, **options: Any) -> None:
     """How much is where: now, at a past time, and as it was known at a past time."""
+    if by_lot:
+        lots.stock(run, options)
+        return
     run.show(run.twin.stock(**options), render.stock)
 
 

@@ -13,6 +13,13 @@ from stocktwin.faces.cli.session import Session
 session = click.make_pass_decorator(Session)
 
 
+def stock(run: Session, options: dict[str, Any]) -> None:
+    """`stock --lots`."""
+    if options.pop("learned_by", None):
+        raise UsageError("--learned-by: not with --lots; --known-at asks what the twin knew")
+    run.show(run.twin.lots(**options), render_lots.stock)
+
+
 @click.command()
 @click.argument("item")
 @click.argument("lot")

@@ -11,6 +11,24 @@ DOCUMENTS_SHOWN = 15
 MARK = "*"
 
 
+def stock(answer: Answer) -> str:
+    """Stock by lot."""
+    if not answer["rows"]:
+        return "no lot is known there"
+    rows = _marked(answer["rows"])
+    owners = ["owner"] if any(row["owner"] for row in rows) else []
+    told = table(
+        rows, ["item_id", "location_id", "lot", "expiry", "days_left", "condition", *owners, "quantity", "unit"]
+    )
+    count = answer["summary"]
+    summary = (
+        f"{count['lots']:,} lots stand; of {count['balances']:,} balances {count['expired']:,} expired, "
+        f"{count['expiring']:,} expire within 30 days, {count['short']:,} short, {count['unknown']:,} without a lot"
+    )
+    guessed = any(row["inferred"] for row in answer["rows"])
+    return "\n".join([told, summary, *([_legend(answer)] if guessed else [])])
+
+
 def trace(answer: Answer) -> str:
     """A recall trace: totals, what is where, who received it, the lots it is tied to, the ways it took."""
     guessed = any(row["inferred"] for name in ("where", "flows") for row in answer[name])
@@ -30,7 +48,7 @@ def trace(answer: Answer) -> str:
         _section("Systems name different lots", answer["disagreements"],
                  ("document", "kind", "system", "lot", "quantity", "other_system", "other_lot", "other_quantity")),
         _documents(answer),
-        f"{MARK} rests on lots that no movement named ({answer['issue_rule']})" if guessed else "",
+        _legend(answer) if guessed else "",
     ]  # fmt: skip
     return "\n\n".join(part for part in parts if part)
 
@@ -48,8 +66,15 @@ def _head(answer: Answer) -> str:
 def _section(title: str, rows: list[dict[str, Any]], columns: Iterable[str]) -> str:
     if not rows:
         return ""
-    marked = [row | {"quantity": f"{cell(row['quantity'])}{MARK}"} if row.get("inferred") else row for row in rows]
-    return f"{title}\n{table(marked, columns)}"
+    return f"{title}\n{table(_marked(rows), columns)}"
+
+
+def _marked(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [row | {"quantity": f"{cell(row['quantity'])}{MARK}"} if row.get("inferred") else row for row in rows]
+
+
+def _legend(answer: Answer) -> str:
+    return f"{MARK} rests on lots that no movement named ({answer['issue_rule']})"
 
 
 def _documents(answer: Answer) -> str:

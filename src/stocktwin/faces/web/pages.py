@@ -16,6 +16,7 @@ from stocktwin.faces.requests import SimulationRequest
 from stocktwin.faces.web.assets import mount_assets
 from stocktwin.faces.web.comparison import lines
 from stocktwin.faces.web.errors import add_error_pages
+from stocktwin.faces.web.lots import add_lots_pages
 from stocktwin.faces.web.past import add_past_pages
 from stocktwin.faces.web.reference import operations
 from stocktwin.faces.web.render import Renderer
@@ -41,6 +42,7 @@ def add_pages(app: FastAPI, twin: TwinService) -> None:
     router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
     _add_overview(router, twin, render)
     _add_stock(router, twin, render)
+    add_lots_pages(router, twin, render)
     _add_scenarios(router, twin, render)
     _add_recommendations(router, twin, render)
     _add_data(router, twin, render)

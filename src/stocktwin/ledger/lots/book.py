@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -13,7 +12,7 @@ from stocktwin.domain.calendar import local_day
 from stocktwin.ledger.books import View, of_items
 from stocktwin.ledger.currents import current_sql
 from stocktwin.ledger.lots.attribution import Account, Lot, Piece, attribute
-from stocktwin.ledger.lots.flow import Flow, Place, load_flow, load_places, pooled
+from stocktwin.ledger.lots.flow import Flow, Place, load_flow, load_flows, load_places, pooled
 
 if TYPE_CHECKING:
     import duckdb
@@ -79,21 +78,27 @@ class LotBook:
     def flow(self, item: int) -> Flow:
         """Movements of an item in canonical order."""
         if item not in self._flows:
-            self._flows[item] = load_flow(self.con, replace(self.view, items=(item,)), item)
+            self._flows[item] = load_flow(self.con, self.view, item)
         return self._flows[item]
+
+    def read(self, items: tuple[int, ...]) -> None:
+        """Reads the movements and names of several items at once, in place of what was read before."""
+        self._flows, self._pieces = load_flows(self.con, self.view, items), {}
+        self.read_names(items)
+
+    def read_names(self, items: tuple[int, ...]) -> None:
+        """Reads what several items are called."""
+        self._items = {row.code: row for row in self._read_items(items)}
 
     def expiries(self, item: int) -> dict[str, list[date]]:
         """Lot → the expiry dates that were told of it, earliest first: more than one is a contradiction."""
         if item not in self._expiries:
-            known = "" if self.view.known_at is None else f"AND known_at <= {self.view.known_at}"
-            rows = self.con.execute(f"""SELECT DISTINCT coalesce(to_lot, lot) AS named, expiry FROM fact_movements
-                WHERE item = {item} AND expiry IS NOT NULL AND coalesce(to_lot, lot) IS NOT NULL {known}
-                ORDER BY named, expiry""").fetchall()
-            told: dict[str, list[date]] = defaultdict(list)
-            for lot, expiry in rows:
-                told[lot].append(expiry)
-            self._expiries[item] = dict(told)
+            self._expiries |= {item: {}} | load_expiries(self.con, self.view, (item,))
         return self._expiries[item]
+
+    def read_expiries(self) -> None:
+        """Reads the expiry dates of all items that are asked about."""
+        self._expiries = defaultdict(dict, load_expiries(self.con, self.view, self.view.items))
 
     def expiry(self, item: int, lot: Lot) -> date | None:
         """The date on which a lot expires: the earliest that was told."""
@@ -157,9 +162,15 @@ def _swapped(flow: Flow, row: int, base: int) -> bool:
     return base < row and flow.left[row] == flow.into[base] and flow.into[row] == flow.left[base]
 
 
-def items_with_lots(con: duckdb.DuckDBPyConnection, view: View) -> list[int]:
-    """Codes of the items of which a lot was ever named, among those that are asked about."""
+def load_expiries(
+    con: duckdb.DuckDBPyConnection, view: View, items: tuple[int, ...] | None
+) -> dict[int, dict[str, list[date]]]:
+    """Item → lot → the expiry dates that were told, earliest first."""
     known = "" if view.known_at is None else f"AND known_at <= {view.known_at}"
-    rows = con.execute(f"""SELECT DISTINCT item FROM fact_movements
-        WHERE (lot IS NOT NULL OR to_lot IS NOT NULL) AND {of_items(view.items)} {known} ORDER BY item""").fetchall()
-    return [code for (code,) in rows]
+    rows = con.execute(f"""SELECT DISTINCT item, coalesce(to_lot, lot) AS named, expiry FROM fact_movements
+        WHERE {of_items(items)} AND expiry IS NOT NULL AND coalesce(to_lot, lot) IS NOT NULL {known}
+        ORDER BY item, named, expiry""").fetchall()
+    told: dict[int, dict[str, list[date]]] = {}
+    for item, lot, expiry in rows:
+        told.setdefault(item, {}).setdefault(lot, []).append(expiry)
+    return told

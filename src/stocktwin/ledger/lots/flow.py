@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from stocktwin.domain.identity import STOCKING_KINDS
 from stocktwin.ledger.booking import VIRTUAL_CODE
-from stocktwin.ledger.books import View, legs_sql
+from stocktwin.ledger.books import View, legs_sql, of_items
 from stocktwin.ledger.currents import current_sql
 
 if TYPE_CHECKING:
@@ -87,29 +87,43 @@ class Flow:
 
 
 def load_flow(con: duckdb.DuckDBPyConnection, view: View, item: int) -> Flow:
-    """The movements of an item in the book that `view` (made for that item) asks for."""
+    """The movements of an item in the book that `view` asks for."""
+    return load_flows(con, view, (item,))[item]
+
+
+def load_flows(con: duckdb.DuckDBPyConnection, view: View, items: tuple[int, ...]) -> dict[int, Flow]:
+    """The movements of each of some items in the book that `view` asks for."""
+    found = con.sql(_flow_sql(replace(view, items=items))).to_arrow_table()
+    names = {"time": "event_time", "left": "left_at", "into": "into_at"}
+    columns = [name for name in Flow.__dataclass_fields__ if name != "item"]
+    values = {name: found.column(names.get(name, name)).to_pylist() for name in columns}
+    code = found.column("item").to_numpy()
+    cuts = {item: (int(code.searchsorted(item)), int(code.searchsorted(item, side="right"))) for item in items}
+    return {
+        item: Flow(item, **{name: values[name][low:high] for name in columns}) for item, (low, high) in cuts.items()
+    }
+
+
+def _flow_sql(view: View) -> str:
+    """SELECT of the columns of `Flow`, by item, in canonical order."""
     virtual = max(VIRTUAL_CODE.values())
     rank = f"""CASE WHEN o.place <= {virtual} THEN 0 WHEN into_lane.origin IS NOT NULL THEN 1
         WHEN out_lane.origin IS NOT NULL THEN 2 WHEN i.place > {virtual} THEN 3 ELSE 4 END"""
-    found = con.sql(f"""WITH {legs_sql(view)},
+    return f"""WITH {legs_sql(view)},
         entered AS (SELECT * FROM leg WHERE seq IS NOT NULL AND quantity >= 0),
         departed AS (SELECT * FROM leg WHERE seq IS NOT NULL AND quantity < 0),
-        moved AS (SELECT o.place AS left_at, i.place AS into_at, o.lot, i.lot AS to_lot, o.condition,
+        moved AS (SELECT i.item, o.place AS left_at, i.place AS into_at, o.lot, i.lot AS to_lot, o.condition,
             i.condition AS to_condition, o.owner, i.owner AS to_owner, i.quantity, i.event_time, i.seq, i.pos,
             {rank} AS rank
             FROM departed o JOIN entered i USING (seq, pos) LEFT JOIN place out_lane ON out_lane.code = o.place
             LEFT JOIN place into_lane ON into_lane.code = i.place
-            UNION ALL SELECT other, place, lot, lot, condition, condition, owner, owner, quantity, event_time, -1, -1, 0
-            FROM leg WHERE seq IS NULL AND place > {virtual})
+            UNION ALL SELECT item, other, place, lot, lot, condition, condition, owner, owner, quantity, event_time,
+            -1, -1, 0 FROM leg WHERE seq IS NULL AND place > {virtual})
         SELECT moved.*, coalesce(CAST(m.kind AS VARCHAR), '{OPENING}') AS kind, coalesce(m.system, -1) AS system,
             m.event_id, m.corrects, m.document
-        FROM moved LEFT JOIN (SELECT * FROM fact_movements WHERE item = {item}) m
+        FROM moved LEFT JOIN (SELECT * FROM fact_movements WHERE {of_items(view.items)}) m
             ON m.seq = moved.seq AND m.pos = moved.pos LEFT JOIN system s ON s.code = m.system
-        ORDER BY moved.event_time, rank, s.name NULLS FIRST, m.event_id NULLS FIRST, left_at, into_at
-        """).to_arrow_table()
-    names = {"time": "event_time", "left": "left_at", "into": "into_at"}
-    columns = [name for name in Flow.__dataclass_fields__ if name != "item"]
-    return Flow(item, **{name: found.column(names.get(name, name)).to_pylist() for name in columns})
+        ORDER BY moved.item, moved.event_time, rank, s.name NULLS FIRST, m.event_id NULLS FIRST, left_at, into_at"""
 
 
 def load_places(con: duckdb.DuckDBPyConnection, known_at: int | None) -> dict[int, Place]:

@@ -1,0 +1,78 @@
+"""Pages about lots."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from stocktwin.faces.web.render import Renderer
+from stocktwin.faces.web.trace_picture import NODE, picture
+
+if TYPE_CHECKING:
+    from stocktwin.app.usecases import TwinService
+
+DOCUMENTS = 50
+LOTS = 100
+Id = Annotated[str, Query(min_length=1, max_length=500)]
+Text = Annotated[str | None, Query(max_length=500)]
+After = Annotated[str | None, Query(max_length=4_000)]
+
+
+def add_lots_pages(router: APIRouter, twin: TwinService, render: Renderer) -> None:
+    """Adds the pages to a router."""
+
+    @router.get("/lots")
+    def lots(
+        request: Request,
+        item: Text = None,
+        lot: Text = None,
+        location: Text = None,
+        state: Literal["expired", "expiring", "short", "unknown", ""] = "",
+        after: After = None,
+    ) -> Response:
+        if item and lot:
+            return RedirectResponse("lots/trace?" + urlencode({"item": item, "lot": lot}), 303)
+        asked = {"item": item, "location": location, "state": state}
+
+        def facts() -> dict[str, Any]:
+            given = {name: value or None for name, value in asked.items()}
+            answer = twin.lots(**given, order="expiry", limit=LOTS, after=after)
+            return {"s": answer, "asked": asked, "after": after, "address": address}
+
+        def address(**changes: str | None) -> str:
+            return urlencode({name: value for name, value in (asked | changes).items() if value})
+
+        return render(request, "lots.html", facts)
+
+    @router.get("/lots/trace")
+    def trace(
+        request: Request,
+        item: Id,
+        lot: Id,
+        direction: Literal["both", "forward", "back"] = "both",
+        at: Text = None,
+        known_at: Text = None,
+        book: Text = None,
+        after: After = None,
+    ) -> HTMLResponse:
+        asked = {"at": at or None, "known_at": known_at or None, "book": book or None}
+
+        def facts() -> dict[str, Any]:
+            answer = twin.trace(item, lot, direction, **asked, limit=DOCUMENTS, after=after)
+            return {
+                "t": answer,
+                "drawn": picture(answer),
+                "node": NODE,
+                "after": after,
+                "asked": asked,
+                "address": address,
+            }
+
+        def address(**changes: str | None) -> str:
+            words = {"item": item, "lot": lot, "direction": direction, **asked} | changes
+            return urlencode({name: value for name, value in words.items() if value and value != "both"})
+
+        return render(request, "trace.html", facts)
