@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +15,7 @@ from stocktwin.domain.ports import FixedClock
 from stocktwin.domain.rules import Rules
 from stocktwin.kernels import accounts as kernels
 from stocktwin.ledger import balances as balance_query
-from stocktwin.ledger import dense, live
+from stocktwin.ledger import live
 from stocktwin.ledger.accounts import Accounts, Names
 from stocktwin.ledger.balances import balances, stocking_sql
 from stocktwin.ledger.journal.memory import MemoryJournal
@@ -226,7 +227,7 @@ def _plant(patch: pytest.MonkeyPatch, name: str) -> None:
     elif name == "nothing is redirected":
         patch.setattr(Accounts, "redirect", lambda *given: None)
     elif name == "lots are not told apart":
-        patch.setattr(Names, "numbers", lambda self, column: dense.np.zeros(len(column), dense.np.int64))
+        patch.setattr(Names, "numbers", lambda self, column: np.zeros(len(column), np.int64))
     elif name == "clearing forgets nothing":
         patch.setattr(kernels, "clear", lambda *given: None)
 

@@ -56,7 +56,7 @@ def slot_of(c: Columns, item: int, key: int) -> int:
     while True:
         row = c.slots[c.start[item] + at]
         if row < 0 or c.key[row] == key:
-            return c.start[item] + at
+            return int(c.start[item] + at)
         at = (at + 1) & mask
 
 
@@ -80,10 +80,9 @@ def widen(c: Columns, item: int) -> bool:
 def row_of(c: Columns, item: int, key: int) -> int:
     """The row of an account, made when there is none; −1 when there is no room for it."""
     at = slot_of(c, item, key)
-    row = np.int64(c.slots[at])
-    if row >= 0:
-        return row
-    row = c.n[0]
+    if c.slots[at] >= 0:
+        return int(c.slots[at])
+    row = int(c.n[0])
     if row == c.item.shape[0]:
         return -1
     if 4 * (c.used[item] + 1) > 3 * c.size[item]:
@@ -109,15 +108,15 @@ def post(columns: Columns, item: Int32Vector, key: Int64Vector, amount: Int64Vec
     for i in range(begin, item.shape[0]):
         row = row_of(c, item[i], key[i])
         if row < 0:
-            return i
+            return int(i)
         if flags:
             alone = row_of(c, item[i], key[i] & whole)
             if alone < 0:
-                return i
+                return int(i)
             c.flags[alone] |= flags
         c.quantity[row] += sign * amount[i]
         c.legs[row] += 1
-    return item.shape[0]
+    return int(item.shape[0])
 
 
 @kernel()
@@ -128,13 +127,13 @@ def open_accounts(columns: Columns, item: Int32Vector, key: Int64Vector, level: 
     for i in range(begin, item.shape[0]):
         row, other = row_of(c, item[i], key[i]), row_of(c, item[i], unknown)
         if row < 0 or other < 0:
-            return i
+            return int(i)
         c.cut[row] = cut[i]
         c.quantity[row] += level[i]
         c.quantity[other] -= level[i]
         c.legs[row] += 1
         c.legs[other] += 1
-    return item.shape[0]
+    return int(item.shape[0])
 
 
 @kernel()
@@ -143,18 +142,18 @@ def redirect(columns: Columns, item: Int32Vector, key: Int64Vector, amount: Int6
     """Moves legs that were posted up to their account's cut-off to `unknown`, lot, owner and condition as they are."""
     c = borrow(columns)
     for i in range(begin, item.shape[0]):
-        at = np.int64(c.slots[slot_of(c, item[i], key[i] & whole)])
+        at = int(c.slots[slot_of(c, item[i], key[i] & whole)])
         if at < 0 or time[i] > c.cut[at]:
             continue
         other = row_of(c, item[i], unknown | (key[i] & ~whole))
         if other < 0:
-            return i
+            return int(i)
         row = row_of(c, item[i], key[i])
         c.quantity[row] -= sign * amount[i]
         c.legs[row] -= 1
         c.quantity[other] += sign * amount[i]
         c.legs[other] += 1
-    return item.shape[0]
+    return int(item.shape[0])
 
 
 @kernel()

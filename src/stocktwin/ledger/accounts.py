@@ -1,12 +1,12 @@
 """Accounts as dense columns: what is added up, and which item, place, lot, owner and condition each row is.
 
-The key of an account within its item packs place (20 bits), lot (28), owner (12) and condition (3); 0 stands for no lot,
-ours, unrestricted. A twin with more of any than fits is answered by SQL alone (`Crowded`).
+The key of an account within its item packs place (20 bits), lot (28), owner (12) and condition (3); 0 stands for no
+lot, ours, unrestricted. A twin with more of any than fits is answered by SQL alone (`Crowded`).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Ints = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.int32]
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 OWNER, LOT, PLACE = 3, 15, 43
 """Lowest bits of each part of a key."""
@@ -90,9 +91,15 @@ class Accounts:
     def make_room(self, rows: int, slots: int) -> None:
         """Lengthens the columns to so many rows and slots."""
         c = self.columns
-        fill = {"item": 0, "key": 0, "quantity": 0, "legs": 0, "cut": NEVER, "flags": 0}
-        longer = {name: _longer(getattr(c, name), rows, value) for name, value in fill.items()}
-        self.columns = c._replace(slots=_longer(c.slots, slots, -1), **longer)
+        self.columns = c._replace(
+            slots=_longer(c.slots, slots, -1),
+            item=_longer(c.item, rows, 0),
+            key=_longer(c.key, rows, 0),
+            quantity=_longer(c.quantity, rows, 0),
+            legs=_longer(c.legs, rows, 0),
+            cut=_longer(c.cut, rows, NEVER),
+            flags=_longer(c.flags, rows, 0),
+        )
 
     def know_items(self, items: int) -> None:
         """Makes tables for item codes below a number."""
@@ -179,7 +186,7 @@ def _part(key: Ints, low: int, high: int) -> Ints:
     return np.asarray((key >> low) & ((1 << (high - low)) - 1), np.int64)
 
 
-def _longer(column: npt.NDArray[np.generic], length: int, fill: int) -> npt.NDArray[np.generic]:
+def _longer(column: npt.NDArray[Scalar], length: int, fill: int) -> npt.NDArray[Scalar]:
     if len(column) >= length:
         return column
     out = np.full(length, fill, column.dtype)

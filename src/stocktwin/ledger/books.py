@@ -184,7 +184,8 @@ def routed_sql(member: str) -> str:
     key = "shipment_id, item, to_place"
     route = f"""SELECT {key}, from_place, min(into_place) AS lane {posted} GROUP BY {key}, from_place
         UNION ALL SELECT {key}, -1, arg_min(into_place, place_id) {posted} GROUP BY {key}"""
-    return f"""SELECT m.*, coalesce(route.lane, m.out_place) AS left_place FROM (SELECT * FROM {member} WHERE {ROUTABLE}) m
+    receipts = f"SELECT * FROM {member} WHERE {ROUTABLE}"
+    return f"""SELECT m.*, coalesce(route.lane, m.out_place) AS left_place FROM ({receipts}) m
         LEFT JOIN ({route}) route ON route.shipment_id = m.shipment_id AND route.item = m.item
         AND route.to_place = m.to_place AND route.from_place = coalesce(m.from_place, -1)"""
 

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from stocktwin.domain.identity import CONDITIONS, UNKNOWN
 from stocktwin.kernels.accounts import CLAIMED, FED, POSTED
-from stocktwin.ledger.accounts import NEVER, Accounts, Codes, Ints, keys_of
+from stocktwin.ledger.accounts import NEVER, PLACE, Accounts, Codes, Ints, keys_of
 from stocktwin.ledger.booking import VIRTUAL_CODE
 from stocktwin.ledger.books import ROUTABLE, View, levels_sql, member_sql, routed_sql
 
@@ -55,7 +55,8 @@ class Side:
 
     def where(self, kept: npt.NDArray[np.bool_]) -> Side:
         """Some of the legs."""
-        opens, time = (None if column is None else column[kept] for column in (self.opens, self.time))
+        opens = None if self.opens is None else self.opens[kept]
+        time = None if self.time is None else self.time[kept]
         return Side(self.item[kept], self.key[kept], self.amount[kept], self.sign, opens, time)
 
     def post(self, accounts: Accounts) -> None:
@@ -203,4 +204,4 @@ def unanchored(con: duckdb.DuckDBPyConnection, accounts: Accounts) -> Ints:
     n = accounts.rows
     c = accounts.columns
     rows = np.flatnonzero(((c.flags[:n] & FED) > 0) & (c.cut[:n] == NEVER))
-    return np.asarray(rows[feedable(con)[c.key[rows] >> 43]], np.int64)
+    return np.asarray(rows[feedable(con)[c.key[rows] >> PLACE]], np.int64)

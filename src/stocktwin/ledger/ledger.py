@@ -274,7 +274,7 @@ class Ledger:
         return self._residual[1]
 
     @healing
-    def balances(self, **asked: Any) -> pa.Table:
+    def balances(self, /, **asked: Any) -> pa.Table:
         """Balances of accounts, on the record or in the `book` of a system, up to event time `at`, as known at record
         time `known_at`, of all or of one `item_id`, `location_id`: `balances.balances`."""
         return balance_query.balances(self._projection.cursor(), live=self._live, **asked)

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from stocktwin.domain.identity import CONDITIONS
 from stocktwin.kernels.accounts import CLAIMED, FED
 from stocktwin.ledger import dense
-from stocktwin.ledger.accounts import NEVER, WHOLE, Accounts, Codes, Crowded, parts_of
+from stocktwin.ledger.accounts import NEVER, PLACE, WHOLE, Accounts, Codes, Crowded, Ints, keys_of, parts_of
 from stocktwin.ledger.books import OPENING_METHODS, ROUTABLE, View, make_view, member_sql
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def _opened(con: duckdb.DuckDBPyConnection, live: Live) -> set[int]:
     told = con.sql(f"""SELECT item, location_place AS place, event_time,
         source IN ({", ".join(map(str, live.view.openings))}) AS opens FROM fact_observations
         WHERE seq > {live.head} AND lot IS NULL AND method IN ({methods}) {own}""").to_arrow_table()
-    item, key = dense.own(told, "item"), dense.keys_of(dense.own(told, "place"))
+    item, key = dense.own(told, "item"), keys_of(dense.own(told, "place"))
     rows = live.accounts.find(item, key)
     c = live.accounts.columns
     cut = np.where(rows >= 0, c.cut[rows], NEVER)
@@ -158,8 +158,8 @@ def _reopening(con: duckdb.DuckDBPyConnection, live: Live, side: dense.Side) -> 
     rows = live.accounts.find(side.item, side.key & WHOLE)
     flags = np.where(rows >= 0, c.flags[rows], 0)
     late = side.time <= np.where(rows >= 0, c.cut[rows], NEVER)
-    fresh = side.opens & ((flags & FED) == 0) & dense.feedable(con)[side.key >> 43]
-    return side.item[late | fresh | ((flags & CLAIMED) > 0)]
+    fresh = side.opens & ((flags & FED) == 0) & dense.feedable(con)[side.key >> PLACE]
+    return np.unique(side.item[late | fresh | ((flags & CLAIMED) > 0)])
 
 
 # ---- answers
@@ -189,7 +189,7 @@ def answer(con: duckdb.DuckDBPyConnection, live: Live, stocking: str | None) -> 
     return pa.table(columns, BALANCE_SCHEMA)
 
 
-def _shown(con: duckdb.DuckDBPyConnection, live: Live, stocking: str | None, *ranks: dense.Ints) -> Codes:
+def _shown(con: duckdb.DuckDBPyConnection, live: Live, stocking: str | None, *ranks: Ints) -> Codes:
     """Rows that an answer shows, in its order."""
     accounts = live.accounts
     if live.order is None or len(live.order) < accounts.rows:
@@ -199,8 +199,8 @@ def _shown(con: duckdb.DuckDBPyConnection, live: Live, stocking: str | None, *ra
     if stocking is not None:
         ours = np.zeros(len(ranks[1]), bool)
         ours[[code for (code,) in con.execute(stocking).fetchall()]] = True
-        shown &= ours[c.key[:n] >> 43]
-    return live.order[shown[live.order]]
+        shown &= ours[c.key[:n] >> PLACE]
+    return np.compress(shown[live.order], live.order)
 
 
 def anchored(con: duckdb.DuckDBPyConnection, accounts: Accounts, rows: Codes) -> npt.NDArray[np.bool_]:
@@ -213,7 +213,7 @@ def anchored(con: duckdb.DuckDBPyConnection, accounts: Accounts, rows: Codes) ->
     return ~lacking[accounts.find(c.item[rows], c.key[rows] & WHOLE)]
 
 
-def _ranks(names: pa.ChunkedArray) -> dense.Ints:
+def _ranks(names: pa.ChunkedArray) -> Ints:
     """By code, the place of its name among the sorted names."""
     out = np.empty(len(names), np.int64)
     out[np.asarray(pc.sort_indices(names))] = np.arange(len(names))
@@ -224,7 +224,7 @@ def _texts(names: pa.ChunkedArray, codes: pa.Array) -> pa.Array:
     return pc.take(names.combine_chunks(), codes)
 
 
-def _named(texts: list[str | None], numbers: dense.Ints) -> pa.Array:
+def _named(texts: list[str | None], numbers: Ints) -> pa.Array:
     if not numbers.any():
         return pa.nulls(len(numbers), pa.string())
     return pc.take(pa.array(texts, pa.string()), pa.array(numbers))
