@@ -14,6 +14,8 @@ from stocktwin.ledger.currents import current_sql
 if TYPE_CHECKING:
     import duckdb
 
+    from stocktwin.ledger.live import LiveStates
+
 BALANCE_SCHEMA = pa.schema(
     [
         ("item_id", pa.string()),
@@ -28,6 +30,9 @@ BALANCE_SCHEMA = pa.schema(
     ]
 )
 
+MANY_MOVEMENTS = 1_000_000
+"""From so many on, answers about all accounts come from dense columns; below, SQL is quick and nothing is compiled."""
+
 
 def balances(
     con: duckdb.DuckDBPyConnection,
@@ -38,16 +43,29 @@ def balances(
     location_id: str | None = None,
     book: str | None = None,
     stocking_only: bool = True,
+    live: LiveStates | None = None,
 ) -> pa.Table:
-    """One row per account, sorted; accounts of ours without lot, unrestricted, are also shown at zero.
+    """One row per account, sorted; accounts of ours without lot, unrestricted, are also shown at zero. Where there are
+    many movements and everything is asked, the live state answers, if there is one to keep.
 
     NotFoundError names an item, location or system that the twin does not know.
     """
     system = None if book is None else book_code(con, book)
+    everything = item_id is None and location_id is None
+    if live is not None and everything and at is None and known_at is None and movements(con) >= MANY_MOVEMENTS:
+        found = live.balances(con, system, stocking_sql() if stocking_only else None)
+        if found is not None:
+            return found
     item = None if item_id is None else code_of(con, "item", "item_id", item_id)
     place = None if location_id is None else code_of(con, "place", "place_id", location_id, "location")
     view = make_view(con, at=at, known_at=known_at, system=system, item=item)
     return con.sql(_select(view, place, stocking_only)).to_arrow_table().cast(BALANCE_SCHEMA)
+
+
+def movements(con: duckdb.DuckDBPyConnection) -> int:
+    """How many movements were accepted."""
+    counted = con.execute("SELECT coalesce(sum(accepted), 0) FROM tally WHERE table_name = 'movements'")
+    return int(counted.fetchall()[0][0])
 
 
 def code_of(con: duckdb.DuckDBPyConnection, table: str, column: str, name: str, what: str = "") -> int:

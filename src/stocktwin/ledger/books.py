@@ -164,18 +164,29 @@ def legs_sql(view: View, members: str | None = None) -> str:
     return ",\n".join([*parts, f"leg AS ({_leg_sql(view)})"])
 
 
+ROUTABLE = "kind = 'receipt' AND shipment_id IS NOT NULL"
+"""Movements that may leave the lane of their shipment."""
+
+
 def _booked_sql(view: View) -> str:
     """Movements with the place they leave: a receipt of posted goods leaves their lane."""
     if not view.routed:
         return "SELECT *, out_place AS left_place FROM member"
+    return f"""SELECT *, out_place AS left_place FROM member WHERE NOT ({ROUTABLE})
+        UNION ALL {routed_sql("member")}"""
+
+
+def routed_sql(member: str) -> str:
+    """SELECT of the receipts among the movements of a book, which have shipment notes, with the place they leave."""
     posted = (
-        "FROM member s JOIN place ON place.code = s.into_place WHERE s.kind = 'shipment' AND shipment_id IS NOT NULL"
+        f"FROM {member} s JOIN place ON place.code = s.into_place WHERE s.kind = 'shipment' AND shipment_id IS NOT NULL"
     )
     key = "shipment_id, item, to_place"
     route = f"""SELECT {key}, from_place, min(into_place) AS lane {posted} GROUP BY {key}, from_place
         UNION ALL SELECT {key}, -1, arg_min(into_place, place_id) {posted} GROUP BY {key}"""
-    return f"""SELECT m.*, coalesce(route.lane, m.out_place) AS left_place FROM member m LEFT JOIN ({route}) route
-        ON m.kind = 'receipt' AND route.shipment_id = m.shipment_id AND route.item = m.item
+    receipts = f"SELECT * FROM {member} WHERE {ROUTABLE}"
+    return f"""SELECT m.*, coalesce(route.lane, m.out_place) AS left_place FROM ({receipts}) m
+        LEFT JOIN ({route}) route ON route.shipment_id = m.shipment_id AND route.item = m.item
         AND route.to_place = m.to_place AND route.from_place = coalesce(m.from_place, -1)"""
 
 
@@ -185,27 +196,42 @@ _NO_OPENINGS = [
 ]
 
 
-def _opening_parts(view: View) -> list[str]:
-    """The earliest complete level of each account whose movements, else whose observations, come from a source that
-    opens with a snapshot. A system's own book opens with its own observations only."""
-    sources = ", ".join(map(str, view.openings))
+_RANK = " ".join(f"WHEN '{method}' THEN {rank}" for rank, method in enumerate(OPENING_METHODS))
+_BEST = f"(event_time, CASE method {_RANK} END, name, event_id)"
+
+
+def _claim_sql(view: View) -> str:
+    """SELECT of the complete levels that may open accounts of the book, with the name of their system."""
     wheres = [*_bounds(view), "lot IS NULL", "(scope IS NULL OR scope = 'complete')"]
     wheres.append(f"method IN ({', '.join(repr(method) for method in OPENING_METHODS)})")
     wheres += [] if view.system is None else [f"o.system = {view.system}"]
     wheres += [] if view.items is None else [of_items(view.items)]
-    rank = " ".join(f"WHEN '{method}' THEN {rank}" for rank, method in enumerate(OPENING_METHODS))
-    best = f"(event_time, CASE method {rank} END, name, event_id)"
+    return f"""SELECT o.*, name FROM fact_observations o JOIN system ON system.code = o.system
+        WHERE {" AND ".join(wheres)}"""
+
+
+def levels_sql(view: View) -> str:
+    """SELECT of `item, place, cut, level, opens`: the earliest complete level of each item and place, and whether any
+    came from a source that opens with a snapshot."""
+    opens = f"bool_or(source IN ({', '.join(map(str, view.openings))}))"
+    return f"""SELECT item, location_place AS place, min(event_time) AS cut, arg_min(quantity, {_BEST}) AS level,
+        {opens} AS opens FROM ({_claim_sql(view)}) GROUP BY item, location_place"""
+
+
+def _opening_parts(view: View) -> list[str]:
+    """The earliest complete level of each account whose movements, else whose observations, come from a source that
+    opens with a snapshot. A system's own book opens with its own observations only."""
+    sources = ", ".join(map(str, view.openings))
     return [
         """ends AS (SELECT item, left_place AS place, source FROM booked
             UNION ALL SELECT item, into_place, source FROM booked)""",
-        f"""claim AS (SELECT o.*, name FROM fact_observations o JOIN system ON system.code = o.system
-            WHERE {" AND ".join(wheres)})""",
+        f"claim AS ({_claim_sql(view)})",
         f"""fed AS (SELECT DISTINCT item, place FROM ends JOIN place p ON p.code = place
             WHERE source IN ({sources}) AND NOT p.virtual AND p.origin IS NULL
             UNION SELECT DISTINCT item, location_place FROM claim WHERE source IN ({sources})
             AND (item, location_place) NOT IN (SELECT DISTINCT (item, place) FROM ends))""",
         f"""opening AS (SELECT item, location_place AS place, min(event_time) AS cut,
-            arg_min(quantity, {best}) AS level FROM claim
+            arg_min(quantity, {_BEST}) AS level FROM claim
             WHERE (item, location_place) IN (SELECT (item, place) FROM fed) GROUP BY item, location_place)""",
     ]
 

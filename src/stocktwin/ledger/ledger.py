@@ -26,6 +26,7 @@ from stocktwin.ledger.following import writing
 from stocktwin.ledger.healing import healing, is_damage
 from stocktwin.ledger.journal.blob import GROUP_BATCHES, conform, encode_json, grouped
 from stocktwin.ledger.journal.protocol import DECISION, FACTS, RULES, Batch, BatchHeader, Journal, digest
+from stocktwin.ledger.live import LiveStates
 from stocktwin.ledger.projection import Projection
 from stocktwin.tables.batch import Delivery
 from stocktwin.tables.schema import TABLES
@@ -65,6 +66,7 @@ class Ledger:
         self._writing = threading.RLock()
         self._cache_lock = threading.RLock()
         self._snapshots: Snapshots | None = None
+        self._live = LiveStates()
         self._residual: tuple[int, int] | None = None
         self._begin()
 
@@ -114,7 +116,7 @@ class Ledger:
             if self._projection is damaged:
                 self._projection = damaged.anew()
                 self._fold = Fold(self._projection.con, self.journal.blob)
-                self._snapshots, self._residual = None, None
+                self._snapshots, self._residual, self._live = None, None, LiveStates()
                 self._catch_up()
 
     def _catch_up(self) -> None:
@@ -272,27 +274,10 @@ class Ledger:
         return self._residual[1]
 
     @healing
-    def balances(
-        self,
-        *,
-        at: int | None = None,
-        known_at: int | None = None,
-        item_id: str | None = None,
-        location_id: str | None = None,
-        book: str | None = None,
-        stocking_only: bool = True,
-    ) -> pa.Table:
-        """Balances of accounts (`balances.BALANCE_SCHEMA`): up to event time `at`, as known at record time `known_at`,
-        on the record or in the book of a system. NotFoundError names what the twin does not know."""
-        return balance_query.balances(
-            self._projection.cursor(),
-            at=at,
-            known_at=known_at,
-            item_id=item_id,
-            location_id=location_id,
-            book=book,
-            stocking_only=stocking_only,
-        )
+    def balances(self, /, **asked: Any) -> pa.Table:
+        """Balances of accounts, on the record or in the `book` of a system, up to event time `at`, as known at record
+        time `known_at`, of all or of one `item_id`, `location_id`: `balances.balances`."""
+        return balance_query.balances(self._projection.cursor(), live=self._live, **asked)
 
     @healing
     def status(self) -> dict[str, Any]:
