@@ -11,7 +11,7 @@ import pytest
 PACKAGE = "stocktwin"
 OPENS_TRUTH = {"world/score.py", "world/settings.py"}
 """The scorer, and the world's own state (`truth/state`)."""
-WRITES_TRUTH = {"world/blocks.py", "world/truth.py", "world/parts.py", "world/advance.py"}
+WRITES_TRUTH = {"world/build.py", "world/blocks.py", "world/truth.py", "world/parts.py", "world/advance.py"}
 
 
 @pytest.fixture(scope="module")
