@@ -16,8 +16,9 @@ from stocktwin.app.keeping import JournalKeeping
 from stocktwin.app.live import Changes
 from stocktwin.app.model import Model, ModelCache
 from stocktwin.app.owner import Ownership
+from stocktwin.app.posting import FactPosting
 from stocktwin.app.questions import LedgerQuestions
-from stocktwin.app.settings import DEFAULT_SOURCE, Settings
+from stocktwin.app.settings import Settings
 from stocktwin.domain.errors import NotFoundError, StocktwinError, UsageError
 from stocktwin.domain.failpoint import failpoint
 from stocktwin.domain.ports import Clock, Progress, WallClock, silent
@@ -34,7 +35,7 @@ INSIGHT_SECONDS_LIVE = 60.0
 """A live server reuses forecasts this long; positions are always those of the last fact."""
 
 
-class TwinService(HealthQuestions, LedgerQuestions, JournalKeeping):
+class TwinService(HealthQuestions, LedgerQuestions, JournalKeeping, FactPosting):
     """A twin that this process owns. All methods may be called from any thread."""
 
     def __init__(
@@ -153,14 +154,6 @@ class TwinService(HealthQuestions, LedgerQuestions, JournalKeeping):
         from stocktwin.app.answers.intake import take_file
 
         return self._intake(lambda intake: take_file(self.ledger, self.settings, path, intake))
-
-    def post_facts(self, lines: bytes | str, table: str | None = None, source: str = DEFAULT_SOURCE) -> dict[str, Any]:
-        """Takes in JSON lines: rows of one `table`, or each naming its own in a key `table`."""
-        from stocktwin.app.answers.intake import take_lines
-
-        return self._intake(
-            lambda intake: take_lines(self.ledger, self.settings, lines, table, source, intake, self._message())
-        )
 
     def _message(self) -> str:
         """A name that no other message has: its time, a millisecond later where one came in the same."""

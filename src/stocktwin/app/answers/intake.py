@@ -53,9 +53,13 @@ class Intake:
         self.duplicates += result.duplicates
         self.quarantined += result.quarantined
 
-    def answer(self, ledger: Ledger, after: int) -> dict[str, Any]:
-        """What was delivered and what became of it, with the first findings that are new since batch `after`."""
-        findings = ledger.quarantine(after=after, limit=FINDINGS_SHOWN).to_pylist()
+    def answer(self, ledger: Ledger, after: int, until: int | None = None) -> dict[str, Any]:
+        """What was delivered and what became of it, with the first findings of the batches from `after` to `until`."""
+        from stocktwin.ledger.journal.blob import POSITIONS
+
+        findings = [] if until == after else ledger.quarantine(after=after, limit=FINDINGS_SHOWN).to_pylist()
+        if until is not None:
+            findings = [one for one in findings if one["quarantine_id"] < (until + 1) * POSITIONS]
         shown = ("source", "table", "file", "row", "line", "column", "value", "reason")
         return plain_answer(
             {
@@ -200,13 +204,18 @@ def take_lines(
     """Reads JSON lines: rows of one table, or each naming its own. NotFoundError names an unknown table or source."""
     from stocktwin.ingest.rows import read_json_lines
 
+    spec = spec_of_lines(settings, source, table)
+    deliveries = read_json_lines(lines, spec, table=table, file=file, **known_names(ledger, spec))
+    intake.add(ledger.append(noted(deliveries, intake)))
+
+
+def spec_of_lines(settings: Settings, source: str, table: str | None) -> SourceSpec:
+    """The section of the source of some JSON lines; NotFoundError names an unknown table or source."""
     if source not in settings.sources and source != DEFAULT_SOURCE:
         raise NotFoundError("source", source)
     if table is not None and table not in TABLES:
         raise NotFoundError("exchange table", table)
-    spec = source_spec(settings, source)
-    deliveries = read_json_lines(lines, spec, table=table, file=file, **known_names(ledger, spec))
-    intake.add(ledger.append(noted(deliveries, intake)))
+    return source_spec(settings, source)
 
 
 def replay(ledger: Ledger, settings: Settings, source: str | None, intake: Intake) -> None:
