@@ -210,3 +210,30 @@ def test_a_page_says_what_the_twin_says(served: Any) -> None:
     assert "−40" in text
     assert served.get("/history?item=nothing", headers=HTML).status_code == 404
     assert served.get("/then?at=tomorrowish", headers=HTML).status_code == 400
+
+
+def test_what_is_reserved_and_available(tmp_path: Path, client_of: Callable[[Any], Any]) -> None:
+    create_twin(tmp_path / "shop")
+    line = {"table": "orders", "line": "1", "kind": "sales", "item_id": "A/1", "from_id": "D 1", "system": "erp"}
+    orders = [
+        {**line, "order_id": "late", "quantity": 60, "ordered_at": "2026-03-02T09:00:00Z", "customer_priority": 2},
+        {**line, "order_id": "first", "quantity": 70, "ordered_at": "2026-03-02T10:00:00Z", "customer_priority": 1},
+        {**line, "order_id": "gone", "quantity": 9, "ordered_at": "2026-03-02T10:00:00Z", "status": "cancelled"},
+    ]
+    with TwinService.open(tmp_path / "shop") as shop:
+        shop.post_facts("\n".join(json.dumps(row) for row in [*DAYS[2], *orders]))
+        served = client_of(shop)
+        answer = served.get("/api/v1/reservations").json()
+        shown = [(row["order_id"], row["pending"], row["covered"]) for row in answer["rows"]]
+        assert shown == [("first", 70, 70), ("late", 60, 30)]
+        assert answer == json.loads(command(shop, "reservations", "--json")[1].told)
+        row = served.get("/api/v1/available", params={"location": "D 1"}).json()["rows"][0]
+        assert (row["on_hand"], row["reserved"], row["available"], row["lines"]) == (100, 130, -30, 2)
+        assert command(shop, "reservations", "--state", "void")[1].told.count("gone") == 1
+        assert "-30" in command(shop, "available")[1].told
+        first = served.get("/api/v1/reservations", params={"limit": 1, "state": "all"}).json()
+        rest = served.get("/api/v1/reservations", params={"state": "all", "after": first["next"]}).json()
+        assert [row["order_id"] for row in first["rows"] + rest["rows"]] == ["first", "late", "gone"]
+        assert served.get("/api/v1/reservations", params={"state": "x"}).status_code == 400
+        text = served.get("/stock/A%2F1/D%201", headers=HTML).text
+        assert "130 reserved, 2 lines" in text

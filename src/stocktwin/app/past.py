@@ -71,6 +71,37 @@ class PastQuestions:
 
         return curve(self.ledger, self.settings.timezone, {"item": item, "location": location, **times})
 
+    def reservations(
+        self,
+        item: str | None = None,
+        location: str | None = None,
+        at: str | None = None,
+        known_at: str | None = None,
+        state: str | None = None,
+        limit: int | None = None,
+        after: str | None = None,
+    ) -> dict[str, Any]:
+        """Order lines that reserve stock, in the order in which they are served."""
+        from stocktwin.app.answers.reserved import reservations
+
+        return reservations(self.ledger, self.settings.timezone, item=item, location=location, at=at,
+                            known_at=known_at, state=state, limit=limit, after=after)  # fmt: skip
+
+    def available(
+        self,
+        item: str | None = None,
+        location: str | None = None,
+        at: str | None = None,
+        known_at: str | None = None,
+        limit: int | None = None,
+        after: str | None = None,
+    ) -> dict[str, Any]:
+        """On hand, reserved and available per item-location."""
+        from stocktwin.app.answers.reserved import available
+
+        return available(self.ledger, self.settings.timezone, item=item, location=location, at=at, known_at=known_at,
+                         limit=limit, after=after)  # fmt: skip
+
     def span(self) -> dict[str, Any]:
         """From when to when anything happened, and was learned."""
         from stocktwin.app.answers.past import span

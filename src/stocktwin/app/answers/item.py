@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stocktwin.app.answers.history import MOVEMENTS_SHOWN, OBSERVATIONS_SHOWN, movement_page, observation_page
+from stocktwin.app.answers.reserved import available
 from stocktwin.app.answers.values import day, exact, iso, number, numbers, plain_answer
 from stocktwin.app.settings import Settings
 from stocktwin.domain.calendar import MICROSECONDS_PER_DAY
@@ -53,6 +54,7 @@ def item_location(
             "location": _master(snapshot.locations, int(snapshot.location[row])),
             "currency": settings.currency,
             "as_of": iso(snapshot.as_of),
+            "available": _free(ledger, settings.timezone, item_id, location_id),
             "position": grid.row(row) | _sourcing(model, row),
             "books": _books(ledger, item_id, location_id, places),
             "forecast": _forecast(model, row, places),
@@ -64,6 +66,13 @@ def item_location(
             **_advice(adviser, model, item_id, location_id),
         }
     )
+
+
+def _free(ledger: Ledger, timezone: str, item_id: str, location_id: str) -> dict[str, Any] | None:
+    """On hand, reserved and available; None where nothing has moved and nothing is reserved."""
+    asked = {"item": item_id, "location": location_id, "at": None, "known_at": None}
+    rows = available(ledger, timezone, **asked, limit=1, after=None)["rows"]
+    return rows[0] if rows else None
 
 
 def _paged(name: str, page: dict[str, Any]) -> dict[str, Any]:

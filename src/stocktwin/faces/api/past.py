@@ -72,6 +72,31 @@ def _add_then(router: APIRouter, twin: TwinService) -> None:
         asked = {"item": item, "location": location, "at": at, "known_at": known_at, "learned_by": learned_by}
         return JSONResponse(twin.then(search=search, changed=changed, limit=limit, after=after, **asked))
 
+    @router.get("/available", tags=["stock"], summary="On hand, reserved and available, per item and location")
+    def available(
+        item: OptionalId = None,
+        location: OptionalId = None,
+        at: Moment = None,
+        known_at: Moment = None,
+        limit: PageSize = 100,
+        after: After = None,
+    ) -> JSONResponse:
+        asked = {"item": item, "location": location, "at": at, "known_at": known_at}
+        return JSONResponse(twin.available(**asked, limit=limit, after=after))
+
+    @router.get("/reservations", tags=["stock"], summary="Order lines that reserve stock, in the order of service")
+    def reservations(
+        item: OptionalId = None,
+        location: OptionalId = None,
+        at: Moment = None,
+        known_at: Moment = None,
+        state: Annotated[str | None, Query(max_length=20, description="pending, posted, void, expired or all")] = None,
+        limit: PageSize = 100,
+        after: After = None,
+    ) -> JSONResponse:
+        asked = {"item": item, "location": location, "at": at, "known_at": known_at, "state": state}
+        return JSONResponse(twin.reservations(**asked, limit=limit, after=after))
+
     @router.get("/curve", tags=["past"], summary="On hand of an item over time, as known at D and as known now")
     def curve(
         item: QueryId, location: OptionalId = None, known_at: Moment = None, learned_by: Learned = None

@@ -10,6 +10,7 @@ from stocktwin.faces.cli import render_past
 from stocktwin.faces.cli.session import Session
 
 session = click.make_pass_decorator(Session)
+STATES = ("pending", "posted", "void", "expired")
 LIMIT = click.option("--limit", type=click.IntRange(1), help="Show at most so many rows (all by default).")
 AFTER = click.option("--after", metavar="CURSOR", help="Go on behind a page: `next` of its answer.")
 AT = click.option("--at", help="What had happened by this time (ISO 8601; a bare date means the end of that day).")
@@ -55,6 +56,39 @@ def late(run: Session, /, **options: Any) -> None:
     """Facts that came late or back-dated, and what each changed: balances at past moments, decisions taken
     meanwhile."""
     run.show(run.twin.late(**options), render_past.late)
+
+
+@click.command()
+@click.option("--item", help="Only this item.")
+@click.option("--location", help="Only this location.")
+@AT
+@KNOWN_AT
+@LIMIT
+@AFTER
+@session
+def available(run: Session, /, **options: Any) -> None:
+    """On hand, reserved by open order lines, and what is left, per item and location."""
+    run.show(run.twin.available(**options), render_past.available)
+
+
+@click.command()
+@click.option("--item", help="Only this item.")
+@click.option("--location", help="Only this location.")
+@click.option(
+    "--state",
+    type=click.Choice([*STATES, "all"]),
+    default="pending",
+    show_default=True,
+    help="Only lines in this state.",
+)
+@AT
+@KNOWN_AT
+@LIMIT
+@AFTER
+@session
+def reservations(run: Session, /, **options: Any) -> None:
+    """Order lines that reserve our stock, in the order in which they are served, and what of them it covers."""
+    run.show(run.twin.reservations(**options), render_past.reservations)
 
 
 @click.command()

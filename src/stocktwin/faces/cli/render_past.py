@@ -73,3 +73,18 @@ def then(answer: Answer) -> str:
         return "no stock was known" if not answer["differing"] else "nothing of that differs"
     columns = ("item_id", "location_id", "on_hand", "on_hand_known_now", "difference", "unit")
     return f"{answer['differing']:,} item-locations were known otherwise\n" + table(answer["rows"], columns)
+
+
+def available(answer: Answer) -> str:
+    """What is left of the stock."""
+    columns = ("item_id", "location_id", "on_hand", "reserved", "available", "lines", "unit")
+    shown = table(answer["rows"], columns) if answer["rows"] else "no stock is known there"
+    return "\n".join([shown, *(f"warning: {problem}" for problem in answer["problems"])])
+
+
+def reservations(answer: Answer) -> str:
+    """Lines that reserve."""
+    columns = ("item_id", "location_id", "order_id", "line", "kind", "customer_priority", "requested_at", "quantity",
+               "posted", "cancelled", "pending", "covered", "state")  # fmt: skip
+    shown = table(answer["rows"], columns) if answer["rows"] else "nothing is reserved there"
+    return "\n".join([shown, *(f"warning: {problem}" for problem in answer["problems"])])
