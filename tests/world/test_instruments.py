@@ -176,16 +176,16 @@ def test_only_what_is_counted_by_the_piece_carries_tags():
 
 
 def test_sensors_in_bins_tell_heights_in_steps_and_nothing_of_what_lies_beside_the_bin():
-    rows, full = np.array([3, 8]), np.array([500, 20])
+    rows, full = np.array([3, 8]), np.array([10_000, 20])
     when = np.tile(np.arange(1, 201) * HOUR_US, 2)
-    level = np.where(np.arange(200) < 100, 333, 600)
+    level = np.where(np.arange(200) < 100, 6_666, 12_000)
     paths = StockPaths(rows, np.array([0, 200, 400]), when, np.concatenate([level, np.full(200, 7)]))
     times = (np.repeat([0, 1], 200), np.tile(np.arange(200) // 24, 2), when)
     found = bin_readings(LUCK, paths, rows, times, full)
     of_first = found.quantity[found.row == 3]
     assert len(of_first) == 100
     assert (of_first % 10 == 0).all()
-    assert abs(of_first.mean() - 333) < 4
+    assert abs(of_first.mean() - 6_666) < 4
     assert 0 < of_first.std() < 12
     small = found.quantity[found.row == 8]
     assert len(small) == 200

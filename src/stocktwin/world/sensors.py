@@ -25,8 +25,8 @@ DEAD_HOURS: Final = (5 * 24.0, 40 * 24.0)
 SILENT_WINDOW: Final = (6.0, 20.0)
 DRIFT_DAYS: Final = 180.0
 """Days between two calibrations: drift grows as a random walk and starts again."""
-BIN_STEPS: Final = 50
-"""Heights that a sensor in a bin tells apart: a centimetre of half a metre, as ultrasonic ones do;"""
+BIN_STEPS: Final = 1000
+"""Heights that a sensor in a bin tells apart: a millimetre of a metre, as optical ones do;"""
 BIN_NOISE: Final = 0.4
 """and the standard deviation of what it says, in such steps."""
 COLD_ROOM: Final = 5.0
@@ -91,7 +91,7 @@ def scale_readings(
 
 
 def bin_readings(luck: Draws, paths: StockPaths, rows: Ints, times: tuple[Ints, Ints, Ints], full: Ints) -> Readings:
-    """What sensors in bins say that hold `full` each: the height of what lies there, in steps of a fiftieth, some of
+    """What sensors in bins say that hold `full` each: the height of what lies there, in steps of a thousandth, some of
     them one too high or low. A bin with more than it holds tells nothing: some lies beside it."""
     sensor, day, when = times
     row, step = rows[sensor], np.maximum(full // BIN_STEPS, 1)[sensor]
