@@ -377,6 +377,13 @@ class FakeTwin(_neighbour("fake_lots").FakeLots):  # type: ignore[misc]
         told = {"state_hash": "0f" * 16, "conservation_residual": 0, "journal_head": self.journal_head()["head"]}
         return {"ok": True, "laws": laws, **told}
 
+    def backups(self) -> dict[str, Any]:
+        return {"folder": "backups", "backups": [self.backup()], "total": 1}
+
+    def backup(self) -> dict[str, Any]:
+        told = {"file": "backups/one.sqlite", "bytes": 24_576, "made_at": "2025-11-30T22:16:00Z", "problem": None}
+        return {**told, "batches": 7, "head": f"7:{'ab' * 32}", "recorded_at": "2025-11-30T22:15:00Z"}
+
     def journal_head(self) -> dict[str, Any]:
         return {"head": f"7:{'ab' * 32}", "seq": 7, "hash": "ab" * 32, "recorded_at": "2025-11-30T22:15:00Z"}
 

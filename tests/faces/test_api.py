@@ -31,6 +31,7 @@ def test_every_question_is_answered_as_the_service_answers_it(client: Any, fake:
         "verify": fake.verify(),
         "verify?head=7:ab": fake.verify("7:ab"),
         "journal/head": fake.journal_head(),
+        "backups": fake.backups(),
         "quarantine": fake.quarantine(),
         "quarantine?limit=5": fake.quarantine(limit=5),
         "movements?item=MED-0003&location=DC-NJ&limit=5": fake.movements("MED-0003", "DC-NJ", 5),
@@ -296,3 +297,8 @@ def test_a_scenario_with_parameters_is_never_a_file_of_the_server(client: Any, b
     body = {"scenarios": [{"base": base, "parameters": {}}]}
     response = client.post("/api/v1/simulations", json=body)
     assert (response.status_code, "not of a file" in response.json()["detail"]) == (422, True)
+
+
+def test_a_backup_is_made_by_a_post(client: Any, fake: Any) -> None:
+    reply = client.post("/api/v1/backups", json={})
+    assert (reply.status_code, reply.json()) == (200, fake.backup())

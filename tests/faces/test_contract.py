@@ -70,6 +70,8 @@ QUESTIONS: dict[str, Ask] = {
     "overview": lambda twin: twin.overview(),
     "verify": lambda twin: twin.verify(),
     "journal_head": lambda twin: twin.journal_head(),
+    "backup": lambda twin: twin.backup(),
+    "backups": lambda twin: twin.backups(),
     "quarantine": lambda twin: twin.quarantine(),
     "discarded": lambda twin: twin.quarantine(discarded=True),
     "stock": lambda twin: twin.stock(limit=5),
