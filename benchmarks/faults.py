@@ -23,6 +23,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--count", type=int, default=100, help="how many")
     parser.add_argument("--seed", type=int, default=0, help="same seed, same faults (instants of kills apart)")
     parser.add_argument("--verify-every", type=int, default=1, help="prove all laws after every so many")
+    parser.add_argument("--plant", action="store_true", help="with a defect that must be found (kills, images, flips)")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     return parser.parse_args(argv)
 
@@ -34,7 +35,7 @@ def main(argv: list[str]) -> int:
     asked = parse(argv)
     run: Callable[..., dict[str, Any]] = importlib.import_module(f"faultlab.{asked.fault}").run
     began = time.monotonic()
-    answer = run(asked.count, asked.seed, asked.verify_every, lambda text: print(text, file=sys.stderr))
+    answer = run(asked.count, asked.seed, asked.verify_every, asked.plant, lambda text: print(text, file=sys.stderr))
     answer["seconds"] = round(time.monotonic() - began, 1)
     print(json.dumps(answer, indent=None if asked.json else 2))
     return 1 if answer["wrong"] else 0

@@ -83,7 +83,7 @@ def fork(work: Callable[[Callable[[str], None]], None]) -> Child:
         os.close(ours)
         work(lambda line: _say(theirs, line))
     except BaseException:
-        _say(theirs, "error " + json.dumps(traceback.format_exc()[-2000:]))
+        _say(theirs, "error " + json.dumps(traceback.format_exc()[-500:]))
         code = 1
     finally:
         os._exit(code)

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -118,15 +119,19 @@ def build(entries: list[Entry], below: str, cut: int, style: str, chance: random
     return int(told[-1]) if told else -1
 
 
-def run(count: int, seed: int = 0, verify_every: int = 10, say: Callable[[str], None] = print) -> dict[str, Any]:
-    """Builds and opens so many images; in every `verify_every`-th round of whole twins all laws are proved."""
+def run(
+    count: int, seed: int = 0, verify_every: int = 10, plant: bool = False, say: Callable[[str], None] = print
+) -> dict[str, Any]:
+    """Builds and opens so many images; in every `verify_every`-th round of whole twins all laws are proved.
+    `plant`: the journal does not wait for the disk, which must be found."""
     if compiler() is None:
         return {"images": 0, "wrong": ["no C compiler on this machine"]}
     chance, by, wrong = random.Random(seed), Counter[str](), []
     with tempfile.TemporaryDirectory(prefix="stocktwin-images-") as work:
         run_folder, image = Path(work, "run"), Path(work, "image")
         run_folder.mkdir()
-        code = f"import sys; sys.path.insert(0, {str(Path(__file__).parents[1])!r})\n" + WORKLOAD
+        workload = WORKLOAD.replace("PRAGMA wal_autocheckpoint=40", "PRAGMA synchronous=OFF") if plant else WORKLOAD
+        code = f"import sys; sys.path.insert(0, {str(Path(__file__).parents[1])!r})\n" + workload
         entries = record(code, run_folder, Path(work))
         first = next(at for at, entry in enumerate(entries) if entry.kind == "A")
         build(entries, f"{run_folder}/", len(entries), "all", chance, image)
@@ -137,8 +142,8 @@ def run(count: int, seed: int = 0, verify_every: int = 10, say: Callable[[str], 
             acknowledged = build(entries, f"{run_folder}/", cut, style, chance, image)
             whole = number // len(STYLES) % WHOLE_EVERY == WHOLE_EVERY - 1
             laws = whole and number // len(STYLES) // WHOLE_EVERY % verify_every == 0
-            found = children.answer(lambda: judge_journal(image, acknowledged) if not whole
-                                    else judge_twin(image, acknowledged, laws))  # fmt: skip
+            found = children.answer(partial(judge_twin, image, acknowledged, laws) if whole
+                                    else partial(judge_journal, image, acknowledged))  # fmt: skip
             by[f"{style}, {'twin' if whole else 'journal'}"] += 1
             wrong += [f"image {number} ({style}, cut {cut}): {what}" for what in found.get("wrong", [str(found)])]
             if number % 100 == 99:

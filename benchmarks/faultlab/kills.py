@@ -38,7 +38,7 @@ class Tally:
     """From the start of the next process to its first answer."""
 
 
-def take_in(root: Path, told: feed.Told, point: str | None, say: Callable[[str], None]) -> None:
+def take_in(root: Path, told: feed.Told, point: str | None, say: Callable[[str], None], plant: bool = False) -> None:
     """A child's life: opens the twin and takes in deliveries from where the sender knows them acknowledged."""
     from stocktwin.app.live import Inbox
     from stocktwin.app.usecases import TwinService
@@ -54,6 +54,8 @@ def take_in(root: Path, told: feed.Told, point: str | None, say: Callable[[str],
         for step in range(DELIVERIES):
             turn, number = step % 3, step // 3
             if turn == 0:
+                if plant:
+                    say(f"ack message {told.message + number}")
                 twin.post_facts(feed.lines(told.message + number))
                 say(f"ack message {told.message + number}")
             elif turn == 1:
@@ -85,7 +87,7 @@ def judge(root: Path, told: feed.Told, laws: bool) -> dict[str, Any]:
     return {"wrong": wrong, "seconds": seconds, "kept": len(seen)}
 
 
-def one_kill(root: Path, told: feed.Told, chance: random.Random, number: int) -> tuple[str, bool]:
+def one_kill(root: Path, told: feed.Told, chance: random.Random, number: int, plant: bool) -> tuple[str, bool]:
     """Runs a child and kills it; how, and whether it was killed before it stopped by itself."""
     places = failpoint.PLACES
     point = places[number // 2 % len(places)] if number % 2 else None
@@ -94,7 +96,7 @@ def one_kill(root: Path, told: feed.Told, chance: random.Random, number: int) ->
     elif point in HEALING or chance.random() < 0.1:
         (root / "projection.duckdb").unlink(missing_ok=True)
     armed = point and f"{point}:{1 if point in HEALING else chance.randint(1, 4)}"
-    child = children.fork(lambda say: take_in(root, told, armed, say))
+    child = children.fork(lambda say: take_in(root, told, armed, say, plant))
     if point is None:
         if chance.random() < 0.8:
             child.listen(lambda said: b"ready\n" in said, children.PATIENCE_SECONDS)
@@ -107,8 +109,10 @@ def one_kill(root: Path, told: feed.Told, chance: random.Random, number: int) ->
     return point or "random", died == signal.SIGKILL
 
 
-def run(count: int, seed: int = 0, verify_every: int = 1, say: Callable[[str], None] = print) -> dict[str, Any]:
-    """Kills so many times; counts of what was found afterwards."""
+def run(
+    count: int, seed: int = 0, verify_every: int = 1, plant: bool = False, say: Callable[[str], None] = print
+) -> dict[str, Any]:
+    """Kills so many times; counts of what was found afterwards. `plant`: a message is acknowledged before it is taken."""
     children.warm(_rehearse)
     chance, tally, number = random.Random(seed), Tally(), 0
     while tally.kills < count:
@@ -116,7 +120,7 @@ def run(count: int, seed: int = 0, verify_every: int = 1, say: Callable[[str], N
         feed.prepare(root)
         told = feed.Told()
         for _ in range(KILLS_PER_TWIN):
-            _kill_and_look(root, told, chance, number, tally, verify_every)
+            _kill_and_look(root, told, chance, number, tally, verify_every, plant)
             number += 1
             if tally.kills >= count:
                 break
@@ -134,9 +138,9 @@ def _rehearse() -> None:
 
 
 def _kill_and_look(
-    root: Path, told: feed.Told, chance: random.Random, number: int, tally: Tally, verify_every: int
+    root: Path, told: feed.Told, chance: random.Random, number: int, tally: Tally, verify_every: int, plant: bool
 ) -> None:
-    how, killed = one_kill(root, told, chance, number)
+    how, killed = one_kill(root, told, chance, number, plant)
     tally.by[how if killed else "stopped by itself"] += 1
     tally.kills += killed
     found = children.answer(lambda: judge(root, told, number % verify_every == 0))

@@ -12,6 +12,7 @@ import duckdb
 import pytest
 
 from stocktwin.domain.calendar import parse_instant
+from stocktwin.domain.errors import EnvironmentFault
 from stocktwin.domain.ports import FixedClock
 from stocktwin.ledger import projection as module
 from stocktwin.ledger.journal.sqlite import SqliteJournal
@@ -213,6 +214,36 @@ def test_a_fold_that_fails_leaves_the_projection_as_it_was(
     with reopen() as ledger:
         assert ledger.head == before + 1, "it was in the journal"
         assert [law for law in ledger.verify() if not law.ok] == []
+
+
+def test_what_a_failed_fold_left_out_is_folded_with_the_next_delivery(
+    reopen: Open, answer: Answer, deliver: Deliver, move: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (deliver("movements", move(name, "sale", 4, from_id="D1")) for name in ("late", "later"))
+    with reopen() as ledger:
+        before = ledger.head
+        with monkeypatch.context() as patch:
+            patch.setattr("stocktwin.ledger.accept.book", lambda *_: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                ledger.append([first])
+        ledger.append([second])
+        assert ledger.head == before + 2
+        assert {"late", "later"} <= set(ledger.rows("movements").column("event_id").to_pylist())
+
+
+def test_while_it_is_folded_anew_nobody_reads_half_of_it(
+    reopen: Open, answer: Answer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = duckdb.IOException("IO Error: Could not write file: No space left on device")
+    with reopen() as ledger:
+        with monkeypatch.context() as patch:
+            patch.setattr(module.Projection, "commit", lambda self: (_ for _ in ()).throw(full))
+            for _ in range(2):
+                with pytest.raises(EnvironmentFault, match=r"projection\.duckdb.*No space left"):
+                    ledger._heal(ledger._projection)
+                with pytest.raises(EnvironmentFault, match="No space left"):
+                    ledger.balances()
+        assert say(ledger) == answer, "there is room again"
 
 
 FORBIDDEN = [

@@ -11,8 +11,15 @@ if TYPE_CHECKING:
 
 Given = ParamSpec("Given")
 Answer = TypeVar("Answer")
-DAMAGE: Final = ("Corrupt database file", "database has been invalidated")
+DAMAGE: Final = ("Corrupt database file", "database has been invalidated", "is being folded")
 """How DuckDB says that a block's checksum is wrong; its errors have no class of their own for it."""
+
+
+class Unfinished(RuntimeError):
+    """A projection that is being folded anew, or whose folding failed: it has no answers yet."""
+
+    def __init__(self) -> None:
+        super().__init__("the projection is being folded anew")
 
 
 def is_damage(error: Exception) -> bool:
@@ -37,7 +44,7 @@ def healing(
         except Exception as error:
             if not is_damage(error):
                 raise
-            self._heal(projection)
+            self._heal(projection, unfinished=isinstance(error, Unfinished))
         return ask(self, *args, **kwargs)
 
     return asked

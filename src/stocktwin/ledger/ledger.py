@@ -110,14 +110,15 @@ class Ledger:
                 raise
             self._heal(projection)
 
-    def _heal(self, damaged: Projection) -> None:
+    def _heal(self, damaged: Projection, unfinished: bool = False) -> None:
         """Folds the journal into a new projection, unless another thread did."""
         with self._writing:
-            if self._projection is damaged:
+            if self._projection is damaged and (damaged.unfinished or not unfinished):
                 self._projection = damaged.anew()
                 self._fold = Fold(self._projection.con, self.journal.blob)
                 self._snapshots, self._residual, self._live = None, None, LiveStates()
                 self._catch_up()
+                self._projection.unfinished = False
 
     def _catch_up(self) -> None:
         """Folds in batches the projection has not seen, a group per transaction."""
@@ -136,16 +137,20 @@ class Ledger:
             for batch in group:
                 self._fold.apply(batch, (contents or {}).get(batch.seq))
             self._projection.commit()
-        except BaseException:
-            con.execute("ROLLBACK")
+        except BaseException as error:
+            self._projection.rollback()
             self._fold = Fold(con, self.journal.blob)
-            raise
+            raise self._projection.told(error) from None
 
     def _take(self, group: Sequence[Batch], contents: Mapping[int, tuple[pa.Table, pa.Table]] | None = None) -> None:
-        """Folds in batches that were just journalled. Healing folds the whole journal, them too."""
+        """Folds in batches that were just journalled, and any before them whose fold failed. Healing folds the whole
+        journal, them too."""
         projection = self._projection
         try:
-            self._apply(group, contents)
+            if group and group[0].seq > projection.watermark()[0] + 1:
+                self._catch_up()
+            else:
+                self._apply(group, contents)
         except Exception as error:
             if not is_damage(error):
                 raise

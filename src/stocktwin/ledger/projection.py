@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from stocktwin.domain.errors import EnvironmentFault
 from stocktwin.domain.failpoint import failpoint
 from stocktwin.ledger import layout
+from stocktwin.ledger.healing import Unfinished
 from stocktwin.ledger.journal.protocol import GENESIS
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ CONFIG: Final = {
     "autoload_known_extensions": "false",
     "max_temp_directory_size": "64GB",
 }
+FULL: Final = ("No space left on device", "Out of Memory Error: failed to offload")
+"""How DuckDB says that the disk is full."""
 HEALED: Final = ".healed-"
 """Between the file's name and a number: a projection folded anew while the damaged one was open."""
 
@@ -47,6 +51,8 @@ class Projection:
         self.con = con
         self.path = path
         self._home = path
+        self.unfinished = False
+        """Whether it is being folded anew, so that nobody may ask it yet."""
 
     @classmethod
     def open(cls, path: Path | None, journal: Journal) -> Projection:
@@ -77,13 +83,19 @@ class Projection:
     def anew(self) -> Projection:
         """An empty projection instead of this damaged one. Its file lies beside and takes the place of the damaged one
         when it is closed: readers in other threads may still hold that one open."""
+        self.unfinished = True
         self.con.close()
         if self.path is None or self._home is None:
-            return self._create(None)
+            fresh = self._create(None)
+            fresh.unfinished = True
+            return fresh
         _delete(self.path)
         number = int(self.path.name.rpartition(HEALED)[2]) + 1 if HEALED in self.path.name else 1
-        fresh = self._create(self._home.with_name(f"{self._home.name}{HEALED}{number}"))
-        fresh._home = self._home
+        try:
+            fresh = self._create(self._home.with_name(f"{self._home.name}{HEALED}{number}"))
+        except Exception as error:
+            raise self.told(error) from None
+        fresh._home, fresh.unfinished = self._home, True
         return fresh
 
     def fits(self, journal: Journal) -> bool:
@@ -112,8 +124,23 @@ class Projection:
         self.con.execute("COMMIT")
         failpoint("projection.committed")
 
+    def rollback(self) -> None:
+        """Takes the writer's transaction back, unless DuckDB has done so by itself."""
+        import duckdb
+
+        with suppress(duckdb.Error):
+            self.con.execute("ROLLBACK")
+
+    def told(self, error: BaseException) -> BaseException:
+        """An error of the writer's, as an `EnvironmentFault` where it says that the disk is full."""
+        if any(words in str(error) for words in FULL):
+            return EnvironmentFault(f"cannot write the projection {self.path}: {error}; what was journalled is kept")
+        return error
+
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A connection of one's own, for one thread and one query at a time."""
+        if self.unfinished:
+            raise Unfinished
         return self.con.cursor()
 
     def close(self) -> None:
