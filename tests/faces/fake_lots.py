@@ -37,8 +37,8 @@ class FakeLots:
         customer = {"location_id": "customer", "name": None}
         documents = [
             {"time": FIRST, **named, "from_id": "SUP-01", "to_id": row["location_id"], "quantity": 40 + k,
-             "kind": "receipt", "document": f"GR-{k}", "order_id": None, "event_id": f"E-{k}", "corrects": None, "system": "wms",
-             "relation": "self", "inferred": False} for k in range(2)
+             "kind": "receipt", "document": f"GR-{k}", "order_id": None, "event_id": f"E-{k}", "corrects": None,
+             "system": "wms", "relation": "self", "inferred": False} for k in range(2)
         ]  # fmt: skip
         return {
             **told, "description": row["description"], "direction": direction, "at": None, "known_at": None,

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from stocktwin.app.answers.lot_stock import LotList
     from stocktwin.app.settings import Settings
     from stocktwin.ledger.ledger import Ledger
+    from stocktwin.tables.snapshot import Snapshot
 
 
 class LotQuestions:
@@ -17,6 +18,12 @@ class LotQuestions:
 
     settings: Settings
     ledger: Ledger
+
+    def _snapshot(self) -> Snapshot:
+        """The newest snapshot, without what has expired."""
+        from stocktwin.ledger.lots.expiry import unexpired
+
+        return unexpired(self.ledger, self.ledger.snapshot(currency=self.settings.currency))
 
     @cached_property
     def _lots(self) -> LotList:

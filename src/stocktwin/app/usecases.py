@@ -49,7 +49,7 @@ class TwinService(HealthQuestions, LedgerQuestions, JournalKeeping, FactPosting)
         self._clock = clock or WallClock()
         self._last_message = 0
         self._models = ModelCache(
-            lambda: ledger.snapshot(currency=settings.currency),
+            self._snapshot,
             lambda: ledger.head,
             settings.holding_rate,
             Derived(settings),

@@ -67,7 +67,10 @@ def stock(
     after: str | None,
     learned_by: str | None = None,
 ) -> dict[str, Any]:
-    """On hand (unrestricted) per item, location and lot; null with a `net_change` where the opening is unknown."""
+    """On hand (unrestricted, unexpired) per item, location and lot; null with a `net_change` where the opening is
+    unknown."""
+    from stocktwin.ledger.lots.expiry import expire
+
     at_us = moment(at, timezone, "at")
     known_us = moment(known_at, timezone, "known_at")
     learned_us = moment(learned_by, timezone, "learned_by")
@@ -78,6 +81,7 @@ def stock(
         table = balances_learned(ledger, learned_us, at=at_us, **asked)
     else:
         raise UsageError("known_at and learned_by: give one of them")
+    table = expire(ledger, table, at_us, known_us)
     rows = [row for row in _unrestricted(table) if row["quantity"] or row["lot"] is None]
     shown, following = page(rows, _account, name="stock", limit=limit, after=after)
     return {

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from stocktwin.app.answers.ledger import moment
 from stocktwin.app.answers.paging import page
-from stocktwin.app.answers.values import exact, iso, plain_answer
+from stocktwin.app.answers.values import exact, iso
 from stocktwin.domain.calendar import local_day
 
 if TYPE_CHECKING:
@@ -43,32 +43,30 @@ def trace_answer(
     told = _Told(trace(ledger, item, lot, direction=direction, at=at_us, known_at=known_us, book=book), timezone)
     documents = told.documents()
     shown, following = page(documents, _document_key, name="trace", limit=limit, after=after)
-    return plain_answer(
-        {
-            **told.lot(told.trace.batch),
-            "description": told.trace.items[told.trace.batch.item].description,
-            "direction": direction,
-            "at": iso(at_us),
-            "as_of": iso(told.trace.now),
-            "known_at": iso(known_us),
-            "book": book or "record",
-            "issue_rule": told.trace.rule,
-            "totals": told.totals(),
-            "where": told.where(),
-            "customers": told.customers(),
-            "lots": told.lots(),
-            "links": told.links(),
-            "flows": told.flows(),
-            "places": told.places(),
-            "books": told.books(),
-            "disagreements": told.disagreements(),
-            "without_lot": told.without_lot(),
-            "warnings": told.warnings(),
-            "documents": shown,
-            "total": len(documents),
-            "next": following,
-        }
-    )
+    return {
+        **told.lot(told.trace.batch),
+        "description": told.trace.items[told.trace.batch.item].description,
+        "direction": direction,
+        "at": iso(at_us),
+        "as_of": iso(told.trace.now),
+        "known_at": iso(known_us),
+        "book": book or "record",
+        "issue_rule": told.trace.rule,
+        "totals": told.totals(),
+        "where": told.where(),
+        "customers": told.customers(),
+        "lots": told.lots(),
+        "links": told.links(),
+        "flows": told.flows(),
+        "places": told.places(),
+        "books": told.books(),
+        "disagreements": told.disagreements(),
+        "without_lot": told.without_lot(),
+        "warnings": told.warnings(),
+        "documents": shown,
+        "total": len(documents),
+        "next": following,
+    }
 
 
 def _document_key(row: dict[str, Any]) -> tuple[Any, ...]:

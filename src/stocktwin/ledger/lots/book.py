@@ -49,6 +49,7 @@ class LotBook:
         self._places = places
         self._flows: dict[int, Flow] = {}
         self._pieces: dict[int, list[Piece]] = {}
+        self._netted: dict[int, list[Piece]] = {}
         self._expiries: dict[int, dict[str, list[date]]] = {}
         self._items: dict[int, Item] = {}
 
@@ -83,7 +84,7 @@ class LotBook:
 
     def read(self, items: tuple[int, ...]) -> None:
         """Reads the movements and names of several items at once, in place of what was read before."""
-        self._flows, self._pieces = load_flows(self.con, self.view, items), {}
+        self._flows, self._pieces, self._netted = load_flows(self.con, self.view, items), {}, {}
         self.read_names(items)
 
     def read_names(self, items: tuple[int, ...]) -> None:
@@ -134,8 +135,13 @@ class LotBook:
                     guessed.add(key)
         return [Held(*key, quantity, key in guessed, last[key]) for key, quantity in total.items() if quantity]
 
-    def netted(self, item: int) -> Iterator[Piece]:
+    def netted(self, item: int) -> list[Piece]:
         """Pieces in which what was cancelled is taken off what it cancelled (quantities may be negative)."""
+        if item not in self._netted:
+            self._netted[item] = list(self._net(item))
+        return self._netted[item]
+
+    def _net(self, item: int) -> Iterator[Piece]:
         flow = self.flow(item)
         for piece in self.pieces(item):
             row, sign = piece.row, 1

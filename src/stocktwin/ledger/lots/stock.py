@@ -55,7 +55,7 @@ def lot_stock(
     """Balances by lot of the items of which a lot was ever named, and the instant they are of; at all our locations, or
     at one place of any kind. Sorted by item, place, lot (none last), condition, owner. NotFoundError names what the
     twin does not know."""
-    from stocktwin.ledger.status_query import clock
+    from stocktwin.ledger.lots.expiry import twin_clock
 
     con = ledger._projection.cursor()
     try:
@@ -63,7 +63,7 @@ def lot_stock(
         place = None if location_id is None else code_of(con, "place", "place_id", location_id, "location")
         system = None if book is None else book_code(con, book)
         view = make_view(con, at=at, known_at=known_at, system=system, item=item)
-        now = at if at is not None else clock(con, ledger._clock.now())
+        now = at if at is not None else twin_clock(ledger, con)
         return sorted(_stock(con, view, place, now), key=_order), now
     finally:
         con.close()

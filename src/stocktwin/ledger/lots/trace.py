@@ -93,7 +93,7 @@ def trace(
     """The trace of a lot on the record, or in the book of a system. NotFoundError names an item, lot or system that the
     twin does not know."""
     from stocktwin.ledger.lots.claims import book_totals, disagreements
-    from stocktwin.ledger.status_query import clock
+    from stocktwin.ledger.lots.expiry import twin_clock
 
     if direction not in DIRECTIONS:
         raise UsageError(f"direction: one of {', '.join(DIRECTIONS)}, not {direction!r}")
@@ -106,7 +106,7 @@ def trace(
         batch = Batch(item, lot)
         if not _known(lots, batch):
             raise NotFoundError("lot", f"{lot} of {item_id}")
-        now = at if at is not None else clock(con, ledger._clock.now())
+        now = at if at is not None else twin_clock(ledger, con)
         found = _follow(lots, batch, direction, now)
         found.books = [] if system is not None else book_totals(lots, batch)
         found.disagreements = disagreements(lots, batch)

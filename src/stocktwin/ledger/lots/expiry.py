@@ -1,0 +1,156 @@
+"""When lots expire, and what of the stock has: condition `expired` by date, without anybody posting it.
+
+Expiry dates and the twin's clock are kept per ledger and brought up to date by what each batch adds.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from stocktwin.domain.calendar import local_day
+from stocktwin.ledger.currents import current_sql
+from stocktwin.ledger.healing import healing
+from stocktwin.ledger.status_query import as_of, last_event
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+    from stocktwin.ledger.ledger import Ledger
+    from stocktwin.tables.snapshot import Snapshot
+
+Named = tuple[str, str]
+"""Item and lot, as ids."""
+
+
+@dataclass
+class _Kept:
+    """What was read of one projection, up to a batch."""
+
+    projection: Any = None
+    head: int = 0
+    event: int | None = None
+    expiry: dict[Named, date] = field(default_factory=dict)
+
+
+_KEPT: WeakKeyDictionary[Ledger, _Kept] = WeakKeyDictionary()
+_LOCK: Final = threading.Lock()
+
+
+def _newest(ledger: Ledger, con: duckdb.DuckDBPyConnection) -> _Kept:
+    with _LOCK:
+        kept = _KEPT.get(ledger)
+        if kept is None or kept.projection is not ledger._projection:
+            kept = _KEPT[ledger] = _Kept(ledger._projection)
+        head = int(con.execute("SELECT seq FROM watermark").fetchall()[0][0])
+        if head > kept.head:
+            rows = con.execute(f"""SELECT item_id, coalesce(to_lot, lot) AS named, min(expiry) FROM fact_movements
+                JOIN item ON code = item WHERE seq > {kept.head} AND expiry IS NOT NULL AND named IS NOT NULL
+                GROUP BY ALL""").fetchall()
+            for item, lot, expiry in rows:
+                kept.expiry[item, lot] = min(expiry, kept.expiry.get((item, lot), expiry))
+            kept.event = last_event(con, kept.head, kept.event)
+            kept.head = head
+        return kept
+
+
+def twin_clock(ledger: Ledger, con: duckdb.DuckDBPyConnection) -> int:
+    """The twin's clock, as `status_query.clock` says it, without reading every fact again."""
+    event = _newest(ledger, con).event
+    told = as_of(con) if event is None else event
+    return ledger._clock.now() if told is None else told
+
+
+@healing
+def expire(ledger: Ledger, balances: pa.Table, now: int | None = None, known_at: int | None = None) -> pa.Table:
+    """Balances (`balances.BALANCE_SCHEMA`) with the unrestricted stock of lots past their date in condition `expired`,
+    by the local day of each place at an instant (else the twin's clock). Lots of which more left than came count
+    against what expired of the item there: what was issued under a wrong lot does not expire a second time."""
+    import pyarrow as pa
+
+    if balances.column("lot").null_count == len(balances):
+        return balances
+    con = ledger._projection.cursor()
+    try:
+        gone = _gone(ledger, con, balances, twin_clock(ledger, con) if now is None else now, known_at)
+    finally:
+        con.close()
+    if not gone:
+        return balances
+    condition = balances.column("condition").to_pylist()
+    for row in gone:
+        condition[row] = "expired"
+    at = balances.schema.get_field_index("condition")
+    return balances.set_column(at, balances.schema.field(at), pa.array(condition, pa.string()))
+
+
+def _gone(
+    ledger: Ledger, con: duckdb.DuckDBPyConnection, balances: pa.Table, now: int, known_at: int | None
+) -> list[int]:
+    """Rows of unrestricted stock whose lot has expired, where that is more than none in all."""
+    expiry = _newest(ledger, con).expiry if known_at is None else _known_then(con, known_at)
+    today = _Today(con, ledger.rules(known_at).timezone, now)
+    names = ("item_id", "location_id", "owner", "lot", "condition", "quantity")
+    found, net = [], defaultdict[tuple[str, str, str | None], int](int)
+    for row, values in enumerate(zip(*(balances.column(name).to_pylist() for name in names), strict=True)):
+        item, place, owner, lot, condition, quantity = values
+        if lot is None or condition != "unrestricted":
+            continue
+        told = expiry.get((item, lot))
+        if told is not None and told <= today.latest and told <= today.at(place):
+            found.append((row, (item, place, owner)))
+            net[item, place, owner] += quantity
+    return [row for row, shelf in found if net[shelf] > 0]
+
+
+def _known_then(con: duckdb.DuckDBPyConnection, known_at: int) -> dict[Named, date]:
+    rows = con.execute(f"""SELECT item_id, coalesce(to_lot, lot) AS named, min(expiry) FROM fact_movements
+        JOIN item ON code = item WHERE expiry IS NOT NULL AND named IS NOT NULL AND known_at <= {known_at}
+        GROUP BY ALL""").fetchall()
+    return {(item, lot): expiry for item, lot, expiry in rows}
+
+
+class _Today:
+    """The local day of each place at an instant."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, timezone: str, now: int) -> None:
+        rows = con.execute(f"SELECT location_id, timezone, cutoff FROM ({current_sql('locations')})").fetchall()
+        self._default = local_day(now, timezone)
+        self._days = {place: local_day(now, zone or timezone, cutoff) for place, zone, cutoff in rows}
+        self.latest = max([self._default, *self._days.values()])
+
+    def at(self, place: str) -> date:
+        return self._days.get(place, self._default)
+
+
+def unexpired(ledger: Ledger, snapshot: Snapshot) -> Snapshot:
+    """The snapshot with on hand less what has expired."""
+    import pyarrow.compute as pc
+
+    balances = ledger.balances()
+    with_lot = balances.filter(pc.is_valid(balances.column("lot")))
+    if not len(with_lot):
+        return snapshot
+    gone = expire(ledger, with_lot.filter(pc.equal(with_lot.column("condition"), "unrestricted")), snapshot.as_of)
+    gone = gone.filter(pc.and_(pc.equal(gone.column("condition"), "expired"), pc.is_null(gone.column("owner"))))
+    if not len(gone):
+        return snapshot
+    rows = snapshot.rows(
+        _codes(gone, "item_id", snapshot.item_codes), _codes(gone, "location_id", snapshot.location_codes)
+    )
+    lost = np.zeros(len(snapshot), np.int64)
+    np.add.at(lost, rows[rows >= 0], gone.column("quantity").to_numpy()[rows >= 0])
+    return replace(snapshot, on_hand=snapshot.on_hand - lost)
+
+
+def _codes(table: pa.Table, name: str, codes: Any) -> Any:
+    texts: Iterable[str] = table.column(name).to_pylist()
+    return np.array([codes.code(text) for text in texts], np.int32)
