@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Final, Generic, TypeVar
 
 Thing = TypeVar("Thing")
@@ -12,7 +12,7 @@ PATIENCE_S: Final = 0.1
 """How often a maker whose things nobody takes looks whether it is to stop."""
 
 
-def ahead(things: Iterable[Thing], depth: int) -> Iterator[Thing]:
+def ahead(things: Iterable[Thing], depth: int) -> Generator[Thing, None, None]:
     """The same things in the same order, up to `depth` of them made before they are asked for. The first is made
     without a thread. What the making raises is raised here; where nobody takes any more, the making ends.
 

@@ -90,7 +90,11 @@ def stage_sql(form: Form, relation: str, filled: Collection[str], *, lanes: bool
     kept = ["seq", "pos", f"CAST({known_at} AS BIGINT) AS known_at", "source", "system_name"]
     kept += ["num", "den"] if form.name == "units" else []
     if form.name == "movements":
-        ends = (("out_place", booking.out_sql(lanes)), ("into_place", booking.into_sql(lanes)), ("site", booking.site_sql()))
+        ends = (
+            ("out_place", booking.out_sql(lanes)),
+            ("into_place", booking.into_sql(lanes)),
+            ("site", booking.site_sql()),
+        )
         kept += [f"{end} AS {name}" for name, end in ends]
     kept += [f'{_kept_sql(form, column)} AS "{form.stored(column)[0]}"' for column in _stored(form, filled)]
     kept += ["attributes"] if "attributes" in filled else []
