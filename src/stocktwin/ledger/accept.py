@@ -65,7 +65,8 @@ CREATE OR REPLACE TEMP TABLE judged AS
 WITH close AS (SELECT seq, pos, key, digest FROM stage SEMI JOIN suspect USING (key) WHERE fault IS NULL),
 known AS (SELECT {same}, any_value(digest) AS content, true AS known
           FROM fact_{form.name} SEMI JOIN close USING ({same}) GROUP BY {same}),
-first AS (SELECT {same}, arg_min(digest, (seq, pos)) AS content, min((seq, pos)) AS earliest FROM close GROUP BY {same}),
+first AS (SELECT {same}, arg_min(digest, (seq, pos)) AS content, min((seq, pos)) AS earliest
+          FROM close GROUP BY {same}),
 verdicts AS (SELECT stage.seq, stage.pos, system_name, stage.key, stage.digest, fault,
                 CASE WHEN fault IS NOT NULL THEN 'fault' WHEN earliest IS NULL THEN 'accepted'
                      WHEN known IS NULL AND (seq, pos) = earliest THEN 'accepted'

@@ -178,7 +178,8 @@ def runs(batches: Iterable[Batch]) -> Iterator[list[Batch]]:
     """Batches in order, those together that are folded at once: plain ones, of whatever tables, and not too many."""
     for portion in portions(batches):
         for plain, run in groupby(portion, _plain):
-            yield from ([list(run)] if plain else ([batch] for batch in run))
+            together = list(run)
+            yield from [together] if plain else [[batch] for batch in together]
 
 
 def _plain(batch: Batch) -> bool:
