@@ -1,29 +1,31 @@
-"""The fold: one batch of the journal becomes facts, duplicates and quarantined rows, in SQL, the same at every replay.
+"""The fold: batches of the journal become facts, duplicates and quarantined rows, in SQL, the same at every replay.
 
 delivered rows → stage (resolve, convert, digest, find faults) → judge (first delivery of a key wins) → facts
                                                                      └→ quarantine; parked rows are tried again
                                                                         when items, locations or units arrive
+
+Consecutive batches of events are folded at once: what becomes of a row does not depend on how many.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
 
-from stocktwin.domain.calendar import FUTURE_TOLERANCE_US
 from stocktwin.domain.errors import JournalDamaged
 from stocktwin.domain.quantity import parse_factor
 from stocktwin.ledger import accept, quarantine
 from stocktwin.ledger.codebook import Codebook
 from stocktwin.ledger.journal.blob import decode
-from stocktwin.ledger.journal.protocol import DECISION, RULES, Batch, BatchHeader, digest
-from stocktwin.ledger.layout import FORMS, Form
-from stocktwin.ledger.staging import BIGGEST, stage_sql
+from stocktwin.ledger.journal.protocol import DECISION, FACTS, RULES, Batch, BatchHeader, digest
+from stocktwin.ledger.layout import CODED, FORMS, Form
+from stocktwin.ledger.staging import stage_sql
+from stocktwin.ledger.suspects import suspects
 
 if TYPE_CHECKING:
     import duckdb
@@ -32,22 +34,13 @@ CHUNK_ROWS: Final = 25_000
 """Rows per Arrow chunk: DuckDB scans chunks side by side."""
 NAMING_TABLES: Final = ("items", "units", "locations")
 """Tables whose rows may resolve parked facts."""
+FOLD_ROWS: Final = 2_000_000
+"""Rows that are folded at once at most."""
+FOLD_BATCHES: Final = 4_096
+"""Batches that are folded at once at most."""
 
 Load = Callable[[int], bytes | None]
-
-
-@dataclass(frozen=True)
-class Tally:
-    """What a fold changed: delivered = accepted + duplicates + quarantined, also of the differences."""
-
-    delivered: int = 0
-    accepted: int = 0
-    duplicates: int = 0
-
-    @property
-    def quarantined(self) -> int:
-        """Rows more in quarantine than before."""
-        return self.delivered - self.accepted - self.duplicates
+Content = tuple[pa.Table, pa.Table]
 
 
 class Fold:
@@ -57,20 +50,26 @@ class Fold:
         self._con, self._load = con, load
         self._systems, self._sources = Codebook(con, "system"), Codebook(con, "source")
 
-    def apply(self, batch: Batch, content: tuple[pa.Table, pa.Table] | None = None) -> None:
+    def apply(self, batch: Batch, content: Content | None = None) -> None:
         """Folds one batch in and moves the watermark. `content` spares reading the blob again."""
-        header = batch.header
-        whose = [header.source, header.system or header.source, header.file]
-        row = [header.seq, header.kind, header.table, *whose, header.record_time, header.delivered]
-        self._con.execute("INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        self.apply_all([batch], {} if content is None else {batch.seq: content})
+
+    def apply_all(self, batches: Sequence[Batch], contents: Mapping[int, Content] | None = None) -> None:
+        """Folds batches in, in order; consecutive ones of a table at once."""
+        for run in runs(batches):
+            self._apply_run(run, contents or {})
+
+    def _apply_run(self, run: Sequence[Batch], contents: Mapping[int, Content]) -> None:
+        header, last = run[0].header, run[-1]
+        self._con.executemany("INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [_batch_row(b.header) for b in run])
         if header.kind in (RULES, DECISION):
             body = self._blob(header, header.seq).decode()
             self._con.execute(f"INSERT INTO {header.kind} VALUES (?, ?, ?)", [header.seq, header.record_time, body])
         elif header.same_as and not self._worth_folding_again(header):
             quarantine.count_again(self._con, header)
         else:
-            self._facts(header, content or self._content(header))
-        self._con.execute("UPDATE watermark SET seq = ?, hash = ?", [batch.seq, batch.hash])
+            self._facts([(b.header, contents.get(b.seq) or self._content(b.header)) for b in run])
+        self._con.execute("UPDATE watermark SET seq = ?, hash = ?", [last.seq, last.hash])
 
     def _worth_folding_again(self, header: BatchHeader) -> bool:
         """Whether the same rows may have another effect than the first time: what lay in the future then, and master
@@ -90,31 +89,42 @@ class Fold:
             raise JournalDamaged(f"batch {seq}: its blob is not the one its header speaks of")
         return data
 
-    def _facts(self, header: BatchHeader, content: tuple[pa.Table, pa.Table]) -> None:
-        form = FORMS[header.table]
-        facts, rejected = content
-        quarantine.settle(self._con, header)
-        if rejected.num_rows:
-            quarantine.reject(self._con, header, rejected)
-        if not facts.num_rows:
-            return
-        self._con.register("arrived", self._prepared(form, header, facts))
-        filled = {name for name in facts.column_names if facts.column(name).null_count < facts.num_rows}
-        accepted = self._pipeline(form, "arrived", filled, header, header.record_time + FUTURE_TOLERANCE_US)
-        self._con.unregister("arrived")
-        if accepted and form.name in NAMING_TABLES:
-            self._retry(header)
+    def _facts(self, delivered: Sequence[tuple[BatchHeader, Content]]) -> None:
+        arrived: dict[str, list[pa.Table]] = {}
+        for header, (facts, rejected) in delivered:
+            quarantine.settle(self._con, header)
+            if rejected.num_rows:
+                quarantine.reject(self._con, header, rejected)
+            if facts.num_rows:
+                arrived.setdefault(header.table, []).append(self._prepared(FORMS[header.table], header, facts))
+        for name, tables in arrived.items():
+            if self._arrive(FORMS[name], pa.concat_tables(tables)) and name in NAMING_TABLES:
+                self._retry(delivered[-1][0])
 
-    def _pipeline(self, form: Form, relation: str, filled: set[str], header: BatchHeader, latest: int) -> int:
+    def _arrive(self, form: Form, rows: pa.Table) -> int:
+        filled = {name for name in rows.column_names if not form.coded or rows.column(name).null_count < rows.num_rows}
+        self._con.register("arrived", rows)
+        try:
+            return self._pipeline(form, "arrived", filled)
+        finally:
+            self._con.unregister("arrived")
+
+    def _pipeline(self, form: Form, relation: str, filled: set[str], retried_by: BatchHeader | None = None) -> int:
         """Stages, judges and books the rows of a relation; the number accepted."""
         con = self._con
-        if form.name == "movements":
-            accept.name_lanes(con, relation)
-        con.execute(stage_sql(form, relation, filled, latest))
-        if not accept.all_new(con, form):
+        lanes = form.name == "movements" and accept.name_lanes(con, relation, filled)
+        retried = retried_by.record_time if retried_by else None
+        con.execute(stage_sql(form, relation, filled, lanes=lanes, retried=retried))
+        judging = suspects(con, form)
+        if judging:
             accept.judge(con, form)
             quarantine.hold(con, form, relation)
-        return accept.book(con, form, relation, header)
+        else:
+            accept.accept_all(con)
+        accepted = accept.book(con, form, filled, retried_by.seq if retried_by else None)
+        if judging and form.table.versioned and not form.clocked:
+            accept.touch(con, form)
+        return accepted
 
     def _retry(self, header: BatchHeader) -> None:
         """Tries parked facts again whose item, location or unit is known now."""
@@ -122,7 +132,7 @@ class Fold:
             form = FORMS[name]
             if quarantine.take_resolvable(self._con, form):
                 filled = {column.name for column in form.table.columns} | {"attributes"}
-                self._pipeline(form, "retried", filled, header, BIGGEST)
+                self._pipeline(form, "retried", filled, header)
 
     def _prepared(self, form: Form, header: BatchHeader, facts: pa.Table) -> pa.Table:
         """Delivered facts with batch, position, source and line beside them, in chunks."""
@@ -135,16 +145,52 @@ class Fold:
         extra = {
             "seq": pa.repeat(pa.scalar(header.seq, pa.int32()), rows),
             "pos": facts.column("_pos") if "_pos" in facts.column_names else pa.array(np.arange(rows, dtype=np.int32)),
+            "recorded": pa.repeat(pa.scalar(header.record_time, pa.int64()), rows),
             "source": pa.repeat(pa.scalar(source, pa.int32()), rows),
             "_row": facts.column("_row"),
             "_line": facts.column("_line") if "_line" in facts.column_names else _lines(header.file, facts),
         }
+        if not form.has_system:
+            extra["whose"] = pa.repeat(pa.scalar(header.system or header.source, pa.string()), rows)
         if form.name == "units":
             extra |= _factors(facts)
         names = [column.name for column in form.table.columns]
         columns = {**extra, **{name: facts.column(name) for name in [*names, "attributes"]}}
         table = pa.table(columns).combine_chunks()
         return pa.Table.from_batches(table.to_batches(max_chunksize=CHUNK_ROWS), schema=table.schema)
+
+
+def portions(batches: Iterable[Batch]) -> Iterator[list[Batch]]:
+    """Batches in order, as many together as are worth a transaction."""
+    portion: list[Batch] = []
+    rows = 0
+    for batch in batches:
+        if portion and (rows + batch.header.delivered > FOLD_ROWS or len(portion) == FOLD_BATCHES):
+            yield portion
+            portion, rows = [], 0
+        portion.append(batch)
+        rows += batch.header.delivered
+    if portion:
+        yield portion
+
+
+def runs(batches: Iterable[Batch]) -> Iterator[list[Batch]]:
+    """Batches in order, those together that are folded at once: plain ones, of whatever tables, and not too many."""
+    for portion in portions(batches):
+        for plain, run in groupby(portion, _plain):
+            together = list(run)
+            yield from [together] if plain else [[batch] for batch in together]
+
+
+def _plain(batch: Batch) -> bool:
+    """Whether what becomes of a batch's rows does not depend on when the batches beside it are folded."""
+    header = batch.header
+    return header.kind == FACTS and header.table in CODED and not header.same_as and not header.replays
+
+
+def _batch_row(header: BatchHeader) -> list[object]:
+    whose = [header.source, header.system or header.source, header.file]
+    return [header.seq, header.kind, header.table, *whose, header.record_time, header.delivered]
 
 
 def _with_system(facts: pa.Table, header: BatchHeader) -> pa.Table:

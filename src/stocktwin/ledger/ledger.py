@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -19,12 +20,13 @@ from stocktwin.domain.ports import Clock, WallClock
 from stocktwin.domain.rules import Rules
 from stocktwin.ledger import balances as balance_query
 from stocktwin.ledger import currents, history_query, status_query
+from stocktwin.ledger.ahead import ahead
 from stocktwin.ledger.books import rules_in_force
 from stocktwin.ledger.digest import hex_hash
-from stocktwin.ledger.fold import Fold, decode_body
+from stocktwin.ledger.fold import Fold, decode_body, portions
 from stocktwin.ledger.following import writing
 from stocktwin.ledger.healing import healing, is_damage
-from stocktwin.ledger.journal.blob import GROUP_BATCHES, conform, encode_json, grouped
+from stocktwin.ledger.journal.blob import GROUP_BATCHES, conform, encode_json, grouped, pieces
 from stocktwin.ledger.journal.protocol import DECISION, FACTS, RULES, Batch, BatchHeader, Journal, digest
 from stocktwin.ledger.live import LiveStates
 from stocktwin.ledger.projection import Projection
@@ -121,21 +123,15 @@ class Ledger:
                 self._projection.unfinished = False
 
     def _catch_up(self) -> None:
-        """Folds in batches the projection has not seen, a group per transaction."""
-        group: list[Batch] = []
-        for batch in self.journal.batches(self._projection.watermark()[0]):
-            group.append(batch)
-            if len(group) == GROUP_BATCHES * 4:
-                self._apply(group)
-                group = []
-        self._apply(group)
+        """Folds in batches the projection has not seen, a portion per transaction."""
+        for portion in portions(self.journal.batches(self._projection.watermark()[0])):
+            self._apply(portion)
 
     def _apply(self, group: Sequence[Batch], contents: Mapping[int, tuple[pa.Table, pa.Table]] | None = None) -> None:
         con = self._projection.con
         con.execute("BEGIN")
         try:
-            for batch in group:
-                self._fold.apply(batch, (contents or {}).get(batch.seq))
+            self._fold.apply_all(group, contents)
             self._projection.commit()
         except BaseException as error:
             self._projection.rollback()
@@ -165,8 +161,9 @@ class Ledger:
         """
         with writing(self):
             before = self._counts()
-            for group in grouped(map(_canonical, deliveries)):
-                self._append_group(group)
+            with closing(ahead(pieces(map(_canonical, deliveries)), GROUP_BATCHES)) as made:
+                for group in grouped(made):
+                    self._append_group(group)
             delivered, accepted, duplicates = (now - old for now, old in zip(self._counts(), before, strict=True))
             held = delivered - accepted - duplicates
             head = self.journal.head()

@@ -38,7 +38,7 @@ def hold(con: duckdb.DuckDBPyConnection, form: Form, relation: str) -> None:
     found = con.execute("SELECT 1 FROM judged WHERE verdict IN ('fault', 'conflict') LIMIT 1").fetchall()
     if not found:
         return
-    con.execute(f"CREATE OR REPLACE TEMP TABLE held AS {_held_sql(form, relation)}")
+    con.execute(f"CREATE OR REPLACE TEMP TABLE held AS {_held_sql(form, _refused_sql(form, relation))}")
     con.execute(_REPEATED)
     con.execute(_HELD)
     con.execute("""UPDATE judged SET verdict = 'duplicate' WHERE verdict IN ('fault', 'conflict')
@@ -48,6 +48,14 @@ def hold(con: duckdb.DuckDBPyConnection, form: Form, relation: str) -> None:
         held.needs_kind, held.needs, {columns}, i.attributes FROM held JOIN {relation} i USING (seq, pos)
         WHERE held.state = 'parked' AND held.id NOT IN (SELECT id FROM repeated)""")
     _leave_settled(con)
+
+
+def _refused_sql(form: Form, relation: str) -> str:
+    """The delivered rows to tell about; of items all rows, since the first of an item fixes its unit."""
+    if form.name == "items":
+        return relation
+    refused = "SELECT seq, pos FROM judged WHERE verdict IN ('fault', 'conflict')"
+    return f"(SELECT * FROM {relation} SEMI JOIN ({refused}) USING (seq, pos))"
 
 
 def _held_sql(form: Form, relation: str) -> str:
@@ -147,9 +155,10 @@ def take_resolvable(con: duckdb.DuckDBPyConnection, form: Form) -> bool:
     units = "SELECT item_id || chr(31) || unit FROM unit_factor"
     factors = ", num BIGINT, den BIGINT" if form.name == "units" else ""
     columns = ", ".join(f'"{column.name}" {SQL_TYPES[column.type]}' for column in form.table.columns)
-    con.execute(f"""CREATE OR REPLACE TEMP TABLE retried (seq INTEGER, pos INTEGER, source INTEGER, _row BIGINT,
-        _line BIGINT, {columns}, attributes VARCHAR{factors})""")
-    con.execute(f"""INSERT INTO retried BY NAME SELECT * EXCLUDE (needs_kind, needs) FROM parked_{form.name}
+    con.execute(f"""CREATE OR REPLACE TEMP TABLE retried (seq INTEGER, pos INTEGER, recorded BIGINT, whose VARCHAR,
+        source INTEGER, _row BIGINT, _line BIGINT, {columns}, attributes VARCHAR{factors})""")
+    con.execute(f"""INSERT INTO retried BY NAME SELECT p.* EXCLUDE (needs_kind, needs), b.record_time AS recorded,
+        b.system AS whose FROM parked_{form.name} p JOIN (SELECT seq, record_time, system FROM batch) b USING (seq)
         WHERE CASE needs_kind WHEN 'item' THEN needs IN (SELECT item_id FROM item)
         WHEN 'place' THEN needs IN (SELECT place_id FROM place) OR contains(needs, '→')
         ELSE needs IN ({units}) END""")

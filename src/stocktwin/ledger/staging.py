@@ -1,5 +1,5 @@
 """Staging: delivered rows with their references resolved, units converted, contents digested and faults found; all in
-SQL over a relation of delivered rows (`seq, pos, source, _row, _line` and the canonical columns).
+SQL over a relation of delivered rows (`seq, pos, recorded, whose, source, _row, _line` and the canonical columns).
 
 A fault is a number into `faults(form)`; the first that holds counts. Nothing raises: bad data is quarantined.
 """
@@ -10,10 +10,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 
+from stocktwin.domain.calendar import FUTURE_TOLERANCE_US
 from stocktwin.domain.quantity import MAX_QUANTITY
 from stocktwin.ledger import booking
 from stocktwin.ledger.digest import content_sql, decimal_text_sql, key_sql
 from stocktwin.ledger.layout import Form, code_name
+from stocktwin.tables.schema import Column
 
 BIGGEST = 2**63 - 1
 
@@ -79,23 +81,54 @@ def _instant_text(column: str) -> str:
     return f"strftime(make_timestamp({column}), '%Y-%m-%dT%H:%M:%SZ')"
 
 
-def stage_sql(form: Form, relation: str, filled: Collection[str], latest: int) -> str:
-    """The CREATE statement of `stage`: one row per delivered row of `relation` with key, digest, codes, atomic
-    quantities and fault. `filled` names columns that are not wholly null; events after `latest` (µs) lie in the future.
+def stage_sql(form: Form, relation: str, filled: Collection[str], *, lanes: bool, retried: int | None = None) -> str:
+    """The CREATE statement of `stage`: one row per delivered row of `relation` with key, digest, fault, system and the
+    columns as facts keep them. `filled` names columns that are not wholly null: the others stand in no column. Events
+    of more than five minutes after their record time lie in the future; facts `retried` are known since then (µs).
     """
-    codes = [code_name(column, kind) for column, kind in form.references]
-    atoms = [f"atomic_{name}" for name in form.quantities]
-    kept = ["seq", "pos", "source", "_row", "_line", "system_name", *(["system_code"] if form.has_system else [])]
-    kept += codes + atoms + (["num", "den"] if form.name == "units" else [])
-    kinds = "kind, from_id, to_id, " if form.name == "movements" else ""
+    known_at, latest = ("recorded", f"recorded + {FUTURE_TOLERANCE_US}") if retried is None else (retried, BIGGEST)
+    kept = ["seq", "pos", f"CAST({known_at} AS BIGINT) AS known_at", "source", "system_name"]
+    kept += ["num", "den"] if form.name == "units" else []
+    if form.name == "movements":
+        ends = (
+            ("out_place", booking.out_sql(lanes)),
+            ("into_place", booking.into_sql(lanes)),
+            ("site", booking.site_sql()),
+        )
+        kept += [f"{end} AS {name}" for name, end in ends]
+    kept += [f'{_kept_sql(form, column)} AS "{form.stored(column)[0]}"' for column in _stored(form, filled)]
+    kept += ["attributes"] if "attributes" in filled else []
+    lane = "LEFT JOIN (SELECT code, origin, destination FROM place WHERE origin IS NOT NULL) lane "
+    lane += "ON lane.origin = from_place AND lane.destination = to_place"
     return f"""
 CREATE OR REPLACE TEMP TABLE stage AS
-WITH resolved AS ({_resolved_sql(form, relation, latest)}),
-measured AS (SELECT *{_numerators(form)} FROM resolved),
+WITH resolved AS ({_resolved_sql(form, relation, filled)}),
+measured AS (SELECT *, {latest} AS latest{_numerators(form, filled)} FROM resolved),
 atoms AS (SELECT *{_atoms(form)} FROM measured)
-SELECT {", ".join(kept)}, {kinds}{key_sql(form)} AS key, {content_sql(form, filled)} AS digest,
+SELECT {", ".join(kept)}, {key_sql(form)} AS key, {content_sql(form, filled)} AS digest,
     {_fault_case(form)} AS fault
-FROM atoms"""
+FROM atoms {lane if lanes else ""}"""
+
+
+def stored_names(form: Form, filled: Collection[str]) -> list[str]:
+    """Columns of `stage` that hold what was delivered, named as facts keep them."""
+    return [form.stored(column)[0] for column in _stored(form, filled)] + ["attributes"] * ("attributes" in filled)
+
+
+def _stored(form: Form, filled: Collection[str]) -> list[Column]:
+    return [column for column in form.table.columns if column.name in filled]
+
+
+def _kept_sql(form: Form, column: Column) -> str:
+    """A delivered column as facts keep it: codes, atomic integers, enums."""
+    stored, kind = form.stored(column)
+    if form.coded and column.name == "system":
+        return "system_code"
+    if column.name in form.quantities:
+        return f"atomic_{column.name}"
+    if stored != column.name:
+        return stored
+    return f'CAST("{column.name}" AS {kind})' if kind in ("movement_kind", "condition") else f'"{column.name}"'
 
 
 def fault_values_sql(form: Form, attribute: str) -> str:
@@ -115,25 +148,26 @@ def _fault_case(form: Form) -> str:
 
 def resolved_sql(form: Form, relation: str) -> str:
     """Delivered rows with codes and units beside them, for the text of findings."""
-    return f"SELECT *{_numerators(form)} FROM ({_resolved_sql(form, relation, BIGGEST)})"
+    return f"SELECT *{_numerators(form)} FROM ({_resolved_sql(form, relation)})"
 
 
-def _resolved_sql(form: Form, relation: str, latest: int) -> str:
-    columns = [f"CAST({latest} AS BIGINT) AS latest", "batch.record_time AS recorded"]
-    joins = ["JOIN batch ON batch.seq = i.seq"]
+def _resolved_sql(form: Form, relation: str, filled: Collection[str] | None = None) -> str:
+    """Delivered rows with the codes of what they name, their system, and their item's unit."""
+    columns, joins = [], []
     if form.has_system:
         columns += ["sy.code AS system_code", "sy.name AS system_name"]
         joins.append("LEFT JOIN system sy ON sy.name = i.system")
     else:
-        columns.append("batch.system AS system_name")
+        columns.append("i.whose AS system_name")
     for column, kind in form.references:
         alias, name = f"r_{column}", "item" if kind == "item" else "place"
         columns.append(f"{alias}.code AS {code_name(column, kind)}")
         joins.append(f'LEFT JOIN {name} {alias} ON {alias}.{name}_id = i."{column}"')
     if form.quantities:
         columns += ["r_item_id.unit AS base_unit", "r_item_id.scale", "r_item_id.power"]
-        columns += ["u.num AS unit_num", "u.den AS unit_den"]
-        joins.append("LEFT JOIN unit_factor u ON u.item_id = i.item_id AND u.unit = i.unit")
+        if _has_units(filled):
+            columns += ["u.num AS unit_num", "u.den AS unit_den"]
+            joins.append("LEFT JOIN unit_factor u ON u.item_id = i.item_id AND u.unit = i.unit")
     if form.name == "items":
         first = "OVER (PARTITION BY i.item_id ORDER BY i.seq, i.pos)"
         columns.append(f"coalesce(known.scale, first_value(coalesce(i.scale, 0)) {first}) AS fixed_scale")
@@ -142,20 +176,30 @@ def _resolved_sql(form: Form, relation: str, latest: int) -> str:
     return f"SELECT i.*, {', '.join(columns)} FROM {relation} i {' '.join(joins)}"
 
 
-def _numerators(form: Form) -> str:
+def _has_units(filled: Collection[str] | None) -> bool:
+    return filled is None or "unit" in filled
+
+
+def _numerators(form: Form, filled: Collection[str] | None = None) -> str:
     if not form.quantities:
         return ""
+    if not _has_units(filled):
+        return ", CAST(1 AS BIGINT) AS num, CAST(1 AS BIGINT) AS den"
     own = "unit IS NULL OR unit = base_unit"
     return f", CASE WHEN {own} THEN 1 ELSE unit_num END AS num, CASE WHEN {own} THEN 1 ELSE unit_den END AS den"
 
 
 def _atoms(form: Form) -> str:
-    """Exact conversion: atomic = quantity × num × 10^scale ÷ den, in 128-bit integers (at most 10³⁶)."""
+    """Exact conversion: atomic = quantity × num × 10^scale ÷ den, in 128-bit integers (at most 10³⁶). A whole number of
+    a base unit that is the atomic one (`plain`) needs none: 128-bit division is what costs most."""
     if not form.quantities:
         return ""
-    nano = "CAST({0} * 1000000000 AS HUGEINT) * num * power"
     columns = ["CAST(den AS HUGEINT) * 1000000000 AS divisor"]
     for name in form.quantities:
-        columns.append(f"CASE WHEN abs({name}) <= {MAX_QUANTITY} THEN {nano.format(name)} END AS n_{name}")
-        columns.append(f"TRY_CAST(n_{name} // divisor AS BIGINT) AS atomic_{name}")
+        whole = f"TRY_CAST({name} AS BIGINT)"
+        usual = f"num = 1 AND den = 1 AND power = 1 AND abs({name}) <= {MAX_QUANTITY} AND {name} = {whole}"
+        nano = f"CAST({name} * 1000000000 AS HUGEINT) * num * power"
+        columns.append(f"CASE WHEN {usual} THEN {whole} END AS plain_{name}")
+        columns.append(f"CASE WHEN plain_{name} IS NULL AND abs({name}) <= {MAX_QUANTITY} THEN {nano} END AS n_{name}")
+        columns.append(f"coalesce(plain_{name}, TRY_CAST(n_{name} // divisor AS BIGINT)) AS atomic_{name}")
     return ", " + ", ".join(columns)

@@ -1,4 +1,5 @@
-"""What a batch carries: facts and rejected rows as two zstd-compressed Arrow streams, one after the other."""
+"""What a batch carries: facts and rejected rows as two zstd-compressed Arrow streams, one after the other. Columns of
+facts that are wholly null are left out."""
 
 from __future__ import annotations
 
@@ -18,8 +19,10 @@ from stocktwin.tables.schema import TABLES
 
 MAX_ROWS: Final = 100_000
 MAX_BYTES: Final = 8 * 1024 * 1024
-GROUP_BATCHES: Final = 8
-"""Batches that share one durable commit: what a bulk load holds in memory at most."""
+FIRST_GROUP: Final = 4
+GROUP_BATCHES: Final = 16
+"""Batches that share one durable commit: few at first, so that the fold need not wait, then more; what a bulk load
+holds in memory at most is twice as many."""
 POSITIONS: Final = 1_000_000
 """Positions a batch may have: `quarantine_id = seq × 10⁶ + position`, rejected rows from `FIRST_REJECTED` on."""
 FIRST_REJECTED: Final = 500_000
@@ -33,7 +36,8 @@ def encode(facts: pa.Table, rejected: pa.Table) -> bytes:
     """The blob of some facts and rejected rows; the same rows give the same bytes."""
     sink = pa.BufferOutputStream()
     options = pa.ipc.IpcWriteOptions(compression="zstd")
-    for table in (facts, rejected):
+    filled = facts.select([name for name in facts.column_names if facts.column(name).null_count < facts.num_rows])
+    for table in (filled if facts.num_rows else facts, rejected):
         with pa.ipc.new_stream(sink, table.schema, options=options) as writer:
             writer.write_table(table.combine_chunks())
     return bytes(sink.getvalue())
@@ -104,15 +108,20 @@ def split(delivery: Delivery) -> Iterator[tuple[Delivery, bytes]]:
     yield from split(replace(delivery, facts=facts[1], rejected=rejected[1], replays=()))
 
 
-def grouped(deliveries: Iterable[Delivery]) -> Iterator[list[tuple[Delivery, bytes]]]:
-    """Deliveries in pieces of at most a batch, several to a group; read lazily."""
-    group: list[tuple[Delivery, bytes]] = []
+def pieces(deliveries: Iterable[Delivery]) -> Iterator[tuple[Delivery, bytes]]:
+    """Deliveries in pieces of at most a batch, each with its blob; read lazily."""
     for delivery in deliveries:
-        for piece in split(delivery):
-            group.append(piece)
-            if len(group) == GROUP_BATCHES:
-                yield group
-                group = []
+        yield from split(delivery)
+
+
+def grouped(pieces: Iterable[tuple[Delivery, bytes]]) -> Iterator[list[tuple[Delivery, bytes]]]:
+    """Pieces that share a commit: `FIRST_GROUP` of them, then twice as many each time up to `GROUP_BATCHES`."""
+    size, group = FIRST_GROUP, list[tuple[Delivery, bytes]]()
+    for piece in pieces:
+        group.append(piece)
+        if len(group) == size:
+            yield group
+            size, group = min(2 * size, GROUP_BATCHES), []
     if group:
         yield group
 
