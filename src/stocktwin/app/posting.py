@@ -145,9 +145,9 @@ class FactPosting:
 
 def take_together(ledger: Ledger, posts: list[Post]) -> None:
     """Takes posts in, in one commit, and gives each its answer."""
-    from stocktwin.ledger.grouping import append_each
+    from stocktwin.ledger.grouping import append_each, journal_head
 
-    before = ledger.head
+    before = journal_head(ledger)
     for post, receipt in zip(posts, append_each(ledger, [post.deliveries for post in posts]), strict=True):
         post.intake.add(receipt)
         post.answer = post.intake.answer(ledger, before, receipt.head)

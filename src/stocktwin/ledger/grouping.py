@@ -25,7 +25,7 @@ def append_each(ledger: Ledger, requests: Sequence[Sequence[Delivery]]) -> list[
 
     pieces = [[piece for delivery in request for piece in split(_canonical(delivery))] for request in requests]
     with writing(ledger):
-        last = ledger.head
+        last = journal_head(ledger)
         if any(pieces):
             ledger._append_group([piece for request in pieces for piece in request])
         counts, recorded = _tallied(ledger, last)
@@ -37,6 +37,12 @@ def append_each(ledger: Ledger, requests: Sequence[Sequence[Delivery]]) -> list[
             held = delivered - accepted - duplicates
             receipts.append(AppendResult(delivered, accepted, duplicates, held, last, recorded))
         return receipts
+
+
+def journal_head(ledger: Ledger) -> int:
+    """Number of the last batch of the journal; 0 when it is empty. What was folded in may end before it."""
+    head = ledger.journal.head()
+    return head.seq if head else 0
 
 
 @healing
