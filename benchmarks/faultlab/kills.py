@@ -112,7 +112,7 @@ def one_kill(root: Path, told: feed.Told, chance: random.Random, number: int, pl
 def run(
     count: int, seed: int = 0, verify_every: int = 1, plant: bool = False, say: Callable[[str], None] = print
 ) -> dict[str, Any]:
-    """Kills so many times; counts of what was found afterwards. `plant`: a message is acknowledged before it is taken."""
+    """Kills so many times; what was found afterwards. `plant`: a message is acknowledged before it is taken."""
     children.warm(_rehearse)
     chance, tally, number = random.Random(seed), Tally(), 0
     while tally.kills < count:
