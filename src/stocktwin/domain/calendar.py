@@ -82,7 +82,9 @@ def parse_date(text: str) -> date:
 
 
 def local_day(micros: int, timezone: str = "UTC", cutoff: str | None = None) -> date:
-    """The location's day that holds an instant; a day ends at `cutoff` (`HH:MM`), midnight without one.
+    """The location's day that holds an instant; a day ends at `cutoff` (`HH:MM`), midnight without one or at `00:00`.
+
+    It ends once: where clocks go back over the cut-off, the first time counts.
 
     >>> local_day(parse_instant("2025-01-01T23:30:00Z"), "Europe/Paris")
     datetime.date(2025, 1, 2)
@@ -90,6 +92,8 @@ def local_day(micros: int, timezone: str = "UTC", cutoff: str | None = None) -> 
     moment = from_micros(micros).astimezone(zone(timezone))
     if cutoff:
         hour, minute = (int(part) for part in cutoff.split(":"))
-        if moment.time() >= time(hour, minute):
+        end = time(hour, minute)
+        first = datetime.combine(moment.date(), end, zone(timezone))
+        if end != time(0) and (moment.time() >= end or micros >= to_micros(first)):
             return moment.date() + timedelta(days=1)
     return moment.date()

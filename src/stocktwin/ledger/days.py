@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, timedelta
+from datetime import UTC, date, timedelta
 from functools import lru_cache
 
 import pyarrow as pa
 
-from stocktwin.domain.calendar import MICROSECONDS_PER_DAY, from_micros, zone
+from stocktwin.domain.calendar import MICROSECONDS_PER_DAY, from_micros, local_day, zone
 
 FAR = 2**62
 _SECOND = 1_000_000
 _EPOCHS = 1_000_000
+_EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 
 
 @lru_cache(maxsize=256)
@@ -53,8 +54,8 @@ def _offset(timezone: str, micros: int) -> int:
 def cutoff_shift(cutoff: str | None) -> int:
     """What is added to a local time so that its day ends at the cut-off: at 18:00 the next day begins.
 
-    >>> cutoff_shift("18:00") // 3_600_000_000, cutoff_shift(None)
-    (6, 0)
+    >>> cutoff_shift("18:00") // 3_600_000_000, cutoff_shift(None), cutoff_shift("00:00")
+    (6, 0, 0)
     """
     if not cutoff:
         return 0
@@ -62,7 +63,7 @@ def cutoff_shift(cutoff: str | None) -> int:
         hour, minute = (int(part) for part in cutoff.split(":")[:2])
     except ValueError:
         return 0
-    return MICROSECONDS_PER_DAY - (hour * 3600 + minute * 60) * _SECOND
+    return (MICROSECONDS_PER_DAY - (hour * 3600 + minute * 60) * _SECOND) % MICROSECONDS_PER_DAY
 
 
 def day_table(places: list[tuple[int, str | None, str | None]], default: str, first: int, last: int) -> pa.Table:
@@ -71,9 +72,9 @@ def day_table(places: list[tuple[int, str | None, str | None]], default: str, fi
     `places` are (code, time zone or None, cut-off or None). A zone that does not exist counts as the default.
     """
     rows = [
-        (code, since, until, offset + cutoff_shift(cutoff))
+        (code, since, until, shift)
         for code, timezone, cutoff in places
-        for since, until, offset in _spans(_known(timezone, default), first, last)
+        for since, until, shift in _spans(_known(timezone, default), cutoff_shift(cutoff), first, last)
     ]
     place, since, until, shift = zip(*rows, strict=True) if rows else ((), (), (), ())
     types = {"place": pa.int32(), "since": pa.int64(), "until": pa.int64(), "shift": pa.int64()}
@@ -81,10 +82,22 @@ def day_table(places: list[tuple[int, str | None, str | None]], default: str, fi
     return pa.table(dict(zip(types, arrays, strict=True)))
 
 
-def _spans(timezone: str, first: int, last: int) -> Iterator[tuple[int, int, int]]:
+def _spans(timezone: str, cutoff: int, first: int, last: int) -> Iterator[tuple[int, int, int]]:
+    """(since, until, shift). Where clocks go back over the cut-off the day has ended: its old shift holds until they
+    have caught up."""
     steps = transitions(timezone, first, last)
+    before = None
     for number, (since, offset) in enumerate(steps):
-        yield since, steps[number + 1][0] if number + 1 < len(steps) else FAR, offset
+        until = steps[number + 1][0] if number + 1 < len(steps) else FAR
+        shift, begin = offset + cutoff, since
+        if (
+            before is not None
+            and (since - 1 + before) // MICROSECONDS_PER_DAY > (since + shift) // MICROSECONDS_PER_DAY
+        ):
+            begin = since + before - shift
+            yield since, begin, before
+        yield begin, until, shift
+        before = shift
 
 
 def _known(timezone: str | None, default: str) -> str:
@@ -103,4 +116,6 @@ def day_sql(instant: str, shift: str = "shift") -> str:
 
 def local_day_number(instant: int, timezone: str, cutoff: str | None = None) -> int:
     """The local day that holds an instant, as days since 1970-01-01."""
-    return (instant + _offset(timezone, instant) + cutoff_shift(cutoff)) // MICROSECONDS_PER_DAY
+    minutes = 24 * 60 - cutoff_shift(cutoff) // (60 * _SECOND)
+    day = local_day(instant, timezone, f"{minutes // 60 % 24:02}:{minutes % 60:02}")
+    return day.toordinal() - _EPOCH_ORDINAL
