@@ -202,3 +202,20 @@ def test_ribbons_fill_their_nodes_and_boxes_do_not_overlap(twin: TwinService) ->
                 assert one.y + one.height <= other.y or other.y + other.height <= one.y
     assert sum(ribbon.back for ribbon in drawn.ribbons) == 1
     assert any("lots not named" in ribbon.title for ribbon in drawn.ribbons)
+
+
+def test_documents_that_do_not_add_up_are_listed(twin: TwinService, served: Any, tmp_path: Path) -> None:
+    code, said = command(twin, tmp_path, "transforms", "--json")
+    answer = json.loads(said.told)
+    assert code == 0
+    assert answer == twin.transforms() == served.get("/api/v1/transforms").json()
+    assert [(row["document"], row["faults"]) for row in answer["rows"]] == [("KIT-1", [])]
+    assert answer["rows"][0]["took"] == [{"item_id": "PART", "lot": "A", "quantity": 150}]
+    row = {"table": "movements", "event_id": "half", "event_time": "2026-01-09T08:00:00Z", "kind": "transform",
+           "item_id": "PART", "quantity": 3, "from_id": "D1", "lot": "A", "document": "HALF",
+           "system": "erp"}  # fmt: skip
+    twin.post_facts("\n".join(json.dumps(row | more) for more in ({}, {"event_id": "bare", "document": None})))
+    answer = twin.transforms(faulty=True)
+    assert [(row["document"], row["faults"]) for row in answer["rows"]] == [("HALF", ["half told: nothing came out"])]
+    assert (answer["faulty"], answer["without_document"]) == (1, 1)
+    assert "half told: nothing came out" in command(twin, tmp_path, "transforms", "--faulty")[1].told

@@ -35,6 +35,31 @@ class LotQuestions:
         """Stock by lot, with expiry and condition; issues that name no lot are attributed (`LotList.answer`)."""
         return self._lots.answer(**query)
 
+    def transforms(
+        self,
+        item: str | None = None,
+        at: str | None = None,
+        known_at: str | None = None,
+        book: str | None = None,
+        faulty: bool = False,
+        limit: int | None = None,
+        after: str | None = None,
+    ) -> dict[str, Any]:
+        """What was made of what, document by document, newest first; only what does not add up if `faulty`."""
+        from stocktwin.app.answers.transforms import transforms
+
+        return transforms(
+            self.ledger,
+            self.settings.timezone,
+            item=item,
+            at=at,
+            known_at=known_at,
+            book=book,
+            faulty=faulty,
+            limit=limit,
+            after=after,
+        )
+
     def trace(
         self,
         item: str,

@@ -10,7 +10,8 @@ import pytest
 
 from stocktwin.app.answers.ledger import stock
 from stocktwin.ledger.ledger import Ledger
-from stocktwin.ledger.lots.expiry import expire, twin_clock, unexpired
+from stocktwin.ledger.lots.expiry import expire, unexpired
+from stocktwin.ledger.lots.kept import newest, twin_clock
 from stocktwin.ledger.lots.stock import lot_stock
 from stocktwin.ledger.status_query import clock as read_clock
 
@@ -96,3 +97,17 @@ def test_posted_and_told_conditions_stand_beside_each_other(shelf: Ledger, deliv
         ("GOOD", "unrestricted", "unrestricted", None): 7,
         (None, "unrestricted", "unrestricted", None): 5,
     }
+
+
+def test_which_items_a_document_touches_is_kept_too(shelf: Ledger, deliver: Deliver, move: Move) -> None:
+    def touched(*documents: str) -> list[str]:
+        con = shelf._projection.cursor()
+        codes = newest(shelf, con, "transforms").items_of(con, documents)
+        names = dict(con.execute("SELECT code, item_id FROM item").fetchall())
+        return [names[code] for code in codes]
+
+    assert touched("MIX") == []
+    for number, item in enumerate("IK"):
+        row = move(f"t{number}", "transform", 2, 8, from_id="D1", document="MIX", item_id=item)
+        shelf.append([deliver("movements", row)])
+        assert touched("MIX", "OTHER") == ["I", "K"][: number + 1]

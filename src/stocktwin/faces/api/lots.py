@@ -39,6 +39,18 @@ def add_lots(router: APIRouter, twin: TwinService) -> None:
         asked = {"item": item, "location": location, "at": at, "known_at": known_at, "book": book}
         return JSONResponse(twin.lots(**asked, state=state, order=order, limit=limit, after=after))
 
+    @router.get("/transforms", tags=["stock"], summary="What was made of what, and documents that do not add up")
+    def transforms(
+        item: OptionalId = None,
+        faulty: bool = False,
+        at: Moment = None,
+        known_at: Moment = None,
+        book: Book = None,
+        limit: Limit = None,
+        after: After = None,
+    ) -> JSONResponse:
+        return JSONResponse(twin.transforms(item, at, known_at, book, faulty, limit, after))
+
     @router.get(
         "/trace", tags=["stock"], summary="Recall trace of a lot: where it is, where it went, what it is made of"
     )

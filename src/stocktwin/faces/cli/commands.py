@@ -281,6 +281,7 @@ cli.add_command(outlook.excess)
 cli.add_command(outlook.risk)
 cli.add_command(outlook.accuracy)
 cli.add_command(lots.trace)
+cli.add_command(lots.transforms)
 cli.add_command(worlds.world)
 cli.add_command(worlds.score)
 

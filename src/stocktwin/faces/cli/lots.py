@@ -47,3 +47,17 @@ def trace(run: Session, /, item: str, lot: str, directions: tuple[str, ...], csv
         raise UsageError("--csv: a file holds all documents; leave --limit and --after out")
     options = {name: value for name, value in options.items() if name not in ("limit", "after")}
     run.show(run.twin.trace_file(run.path(csv), item, lot, direction=direction, **options), render_lots.trace)
+
+
+@click.command()
+@click.option("--item", help="Only documents in which this item went in or came out.")
+@click.option("--faulty", is_flag=True, help="Only documents that do not add up: half told, or unbalanced.")
+@click.option("--at", metavar="TIME", help="As of this time (a bare date means the end of that day).")
+@click.option("--known-at", metavar="TIME", help="With what the twin knew at this time.")
+@click.option("--book", metavar="SYSTEM", help="In the book of this system instead of the record.")
+@click.option("--limit", type=click.IntRange(1), help="Show at most so many documents (all by default).")
+@click.option("--after", metavar="CURSOR", help="Go on behind a page: `next` of its answer.")
+@session
+def transforms(run: Session, /, **options: Any) -> None:
+    """What was made of what (kits, repacking, broken units), document by document, and what does not add up."""
+    run.show(run.twin.transforms(**options), render_lots.transforms)

@@ -29,6 +29,29 @@ def stock(answer: Answer) -> str:
     return "\n".join([told, summary, *([_legend(answer)] if guessed else [])])
 
 
+def transforms(answer: Answer) -> str:
+    """Documents of transforms."""
+    rows = [
+        {
+            **row,
+            "went in": _goods(row["took"]),
+            "came out": _goods(row["gave"]),
+            "does not add up": "; ".join(row["faults"]),
+        }
+        for row in answer["rows"]
+    ]
+    told = (
+        table(rows, ("time", "document", "went in", "came out", "does not add up")) if rows else "no transform is known"
+    )
+    bare = answer["without_document"]
+    count = f"{answer['faulty']:,} documents do not add up"
+    return told + "\n" + (f"{count}; {bare:,} transforms name no document" if bare else count)
+
+
+def _goods(rows: list[dict[str, Any]]) -> str:
+    return ", ".join(f"{cell(row['quantity'])} {row['item_id']} {row['lot'] or ''}".strip() for row in rows)
+
+
 def trace(answer: Answer) -> str:
     """A recall trace: totals, what is where, who received it, the lots it is tied to, the ways it took."""
     guessed = any(row["inferred"] for name in ("where", "flows") for row in answer[name])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -44,8 +44,16 @@ class Held(NamedTuple):
 class LotBook:
     """What one book, as of a time and as known at a time, says about lots. Holds what it has read."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, view: View, places: dict[int, Place] | None = None) -> None:
+    def __init__(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        view: View,
+        places: dict[int, Place] | None = None,
+        items_of: Callable[[list[str]], list[int]] | None = None,
+    ) -> None:
         self.con, self.view = con, view
+        self.items_of = items_of or self._items_of
+        """The items that documents of transforms touch; one too many does no harm."""
         self._places = places
         self._flows: dict[int, Flow] = {}
         self._pieces: dict[int, list[Piece]] = {}
@@ -75,6 +83,14 @@ class LotBook:
             FROM item LEFT JOIN ({described}) m ON m.item_id = item.item_id
             WHERE code IN ({", ".join(map(str, codes))})""").fetchall()
         return [Item(row[0], row[1], row[2] or "each", row[3] or 0, row[4], row[5]) for row in rows]
+
+    def _items_of(self, documents: list[str]) -> list[int]:
+        rows = self.con.execute(
+            f"""SELECT DISTINCT item FROM fact_movements
+            WHERE kind = 'transform' AND document IN ({", ".join("?" * len(documents))}) ORDER BY item""",
+            documents,
+        )
+        return [code for (code,) in rows.fetchall()]
 
     def flow(self, item: int) -> Flow:
         """Movements of an item in canonical order."""

@@ -1,24 +1,19 @@
-"""When lots expire, and what of the stock has: condition `expired` by date, without anybody posting it.
-
-Expiry dates and the twin's clock are kept per ledger and brought up to date by what each batch adds.
-"""
+"""When lots expire, and what of the stock has: condition `expired` by date, without anybody posting it."""
 
 from __future__ import annotations
 
-import threading
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import date
-from typing import TYPE_CHECKING, Any, Final
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from stocktwin.domain.calendar import local_day
 from stocktwin.ledger.currents import current_sql
 from stocktwin.ledger.healing import healing
-from stocktwin.ledger.status_query import as_of, last_event
+from stocktwin.ledger.lots.kept import Named, newest, twin_clock
 
 if TYPE_CHECKING:
     import duckdb
@@ -26,47 +21,6 @@ if TYPE_CHECKING:
 
     from stocktwin.ledger.ledger import Ledger
     from stocktwin.tables.snapshot import Snapshot
-
-Named = tuple[str, str]
-"""Item and lot, as ids."""
-
-
-@dataclass
-class _Kept:
-    """What was read of one projection, up to a batch."""
-
-    projection: Any = None
-    head: int = 0
-    event: int | None = None
-    expiry: dict[Named, date] = field(default_factory=dict)
-
-
-_KEPT: WeakKeyDictionary[Ledger, _Kept] = WeakKeyDictionary()
-_LOCK: Final = threading.Lock()
-
-
-def _newest(ledger: Ledger, con: duckdb.DuckDBPyConnection) -> _Kept:
-    with _LOCK:
-        kept = _KEPT.get(ledger)
-        if kept is None or kept.projection is not ledger._projection:
-            kept = _KEPT[ledger] = _Kept(ledger._projection)
-        head = int(con.execute("SELECT seq FROM watermark").fetchall()[0][0])
-        if head > kept.head:
-            rows = con.execute(f"""SELECT item_id, coalesce(to_lot, lot) AS named, min(expiry) FROM fact_movements
-                JOIN item ON code = item WHERE seq > {kept.head} AND expiry IS NOT NULL AND named IS NOT NULL
-                GROUP BY ALL""").fetchall()
-            for item, lot, expiry in rows:
-                kept.expiry[item, lot] = min(expiry, kept.expiry.get((item, lot), expiry))
-            kept.event = last_event(con, kept.head, kept.event)
-            kept.head = head
-        return kept
-
-
-def twin_clock(ledger: Ledger, con: duckdb.DuckDBPyConnection) -> int:
-    """The twin's clock, as `status_query.clock` says it, without reading every fact again."""
-    event = _newest(ledger, con).event
-    told = as_of(con) if event is None else event
-    return ledger._clock.now() if told is None else told
 
 
 @healing
@@ -96,7 +50,7 @@ def _gone(
     ledger: Ledger, con: duckdb.DuckDBPyConnection, balances: pa.Table, now: int, known_at: int | None
 ) -> list[int]:
     """Rows of unrestricted stock whose lot has expired, where that is more than none in all."""
-    expiry = _newest(ledger, con).expiry if known_at is None else _known_then(con, known_at)
+    expiry = newest(ledger, con, "expiry").expiry if known_at is None else _known_then(con, known_at)
     today = _Today(con, ledger.rules(known_at).timezone, now)
     names = ("item_id", "location_id", "owner", "lot", "condition", "quantity")
     found, net = [], defaultdict[tuple[str, str, str | None], int](int)

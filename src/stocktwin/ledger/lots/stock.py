@@ -55,7 +55,7 @@ def lot_stock(
     """Balances by lot of the items of which a lot was ever named, and the instant they are of; at all our locations, or
     at one place of any kind. Sorted by item, place, lot (none last), condition, owner. NotFoundError names what the
     twin does not know."""
-    from stocktwin.ledger.lots.expiry import twin_clock
+    from stocktwin.ledger.lots.kept import twin_clock
 
     con = ledger._projection.cursor()
     try:

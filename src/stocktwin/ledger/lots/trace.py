@@ -93,7 +93,7 @@ def trace(
     """The trace of a lot on the record, or in the book of a system. NotFoundError names an item, lot or system that the
     twin does not know."""
     from stocktwin.ledger.lots.claims import book_totals, disagreements
-    from stocktwin.ledger.lots.expiry import twin_clock
+    from stocktwin.ledger.lots.kept import newest, twin_clock
 
     if direction not in DIRECTIONS:
         raise UsageError(f"direction: one of {', '.join(DIRECTIONS)}, not {direction!r}")
@@ -102,7 +102,8 @@ def trace(
         item = code_of(con, "item", "item_id", item_id)
         system = None if book is None else book_code(con, book)
         view = make_view(con, at=at, known_at=known_at, system=system, item=item)
-        lots = LotBook(con, view)
+        kept = newest(ledger, con, "transforms")
+        lots = LotBook(con, view, items_of=lambda documents: kept.items_of(con, documents))
         batch = Batch(item, lot)
         if not _known(lots, batch):
             raise NotFoundError("lot", f"{lot} of {item_id}")

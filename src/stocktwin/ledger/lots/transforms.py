@@ -13,12 +13,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from stocktwin.domain.identity import TRANSFORM
+from stocktwin.ledger.balances import book_code, code_of
 from stocktwin.ledger.booking import VIRTUAL_CODE
-from stocktwin.ledger.books import member_sql
+from stocktwin.ledger.books import make_view, member_sql
+from stocktwin.ledger.healing import healing
 from stocktwin.ledger.lots.attribution import Lot
 
 if TYPE_CHECKING:
-    from stocktwin.ledger.lots.book import LotBook
+    from stocktwin.ledger.ledger import Ledger
+    from stocktwin.ledger.lots.book import Item, LotBook
 
 MIDDLE = VIRTUAL_CODE[TRANSFORM]
 """Code of the place through which transforms go."""
@@ -65,16 +68,8 @@ def makings(book: LotBook, documents: Iterable[str]) -> list[Making]:
     wanted = sorted(set(documents))
     if not wanted:
         return []
-    from dataclasses import replace
-
-    member = member_sql(replace(book.view, items=None))
-    rows = book.con.execute(
-        f"""SELECT DISTINCT document, item FROM ({member})
-        WHERE kind = 'transform' AND document IN ({", ".join("?" * len(wanted))}) ORDER BY ALL""",
-        wanted,
-    ).fetchall()
     found = {name: Making(name) for name in wanted}
-    for item in sorted({item for _, item in rows}):
+    for item in book.items_of(wanted):
         _add_item(book, item, found)
     return list(found.values())
 
@@ -133,3 +128,32 @@ def _by_item(side: dict[Batch, int]) -> dict[int, int]:
     for batch, quantity in side.items():
         total[batch.item] += quantity
     return {item: quantity for item, quantity in total.items() if quantity}
+
+
+@healing
+def all_makings(
+    ledger: Ledger,
+    *,
+    item_id: str | None = None,
+    at: int | None = None,
+    known_at: int | None = None,
+    book: str | None = None,
+) -> tuple[list[Making], dict[int, Item], dict[int, str], int]:
+    """Every document of transforms (of those that touch an item), what the items and places in them are called, and how
+    many transforms name no document."""
+    from stocktwin.ledger.lots.book import LotBook
+
+    con = ledger._projection.cursor()
+    try:
+        item = None if item_id is None else code_of(con, "item", "item_id", item_id)
+        system = None if book is None else book_code(con, book)
+        lots = LotBook(con, make_view(con, at=at, known_at=known_at, system=system))
+        mine = "" if item is None else f"AND item = {item}"
+        rows = con.execute(f"""SELECT document, count(*) FROM ({member_sql(lots.view)})
+            WHERE kind = 'transform' {mine} GROUP BY document""").fetchall()
+        found = makings(lots, [document for document, _ in rows if document is not None])
+        items = {batch.item: lots.item(batch.item) for making in found for batch in (*making.took, *making.gave)}
+        names = {place: lots.places[place].id for making in found for place in making.places}
+        return found, items, names, sum(count for document, count in rows if document is None)
+    finally:
+        con.close()
