@@ -17,11 +17,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 import numpy as np
+import numpy.typing as npt
 
 from stocktwin.domain.calendar import MICROSECONDS_PER_DAY
 from stocktwin.ledger.balances import balances
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 HOUR: Final = 3_600_000_000
 BUCKET: Final = 60_000_000
 """Lags are counted by the minute."""
+FEW: Final = 10
+"""Fewer facts than that say nothing about a habit: taken as usually told at once."""
 CLOCKS: Final = {"movements": "event_time", "observations": "event_time", "orders": "coalesce(updated_at, ordered_at)"}
 """Tables whose facts may be late, and when each of them happened."""
 SAYS: Final = {"movements": "recorded_at", "observations": "recorded_at", "orders": "updated_at"}
@@ -70,28 +73,29 @@ def heard(con: duckdb.DuckDBPyConnection) -> list[Heard]:
                                for name in CLOCKS)  # fmt: skip
     first = con.execute(f"""SELECT s.code, s.name, min(since) FROM ({union}) f JOIN system s ON s.code = f.system
         GROUP BY ALL ORDER BY s.name""").fetchall()
-    plain = [Heard(*row) for row in first]
-    stated = [_with_lags(con, one, "stated") for one in plain]
-    return [_with_lags(con, one, "all") for one in stated]
+    systems = [Heard(*row) for row in first]
+    if not systems:
+        return []
+    parts = [
+        f"""SELECT system, ({lag_sql(systems, name)}) // {BUCKET} AS lag, count(*) AS n, count(*) FILTER (
+            {SAYS[name]} IS NULL AND {history_sql(systems, name)}) AS undated FROM fact_{name} GROUP BY ALL"""
+        for name in CLOCKS
+    ]
+    rows = con.execute(f"""SELECT system, lag, CAST(sum(n) AS BIGINT), CAST(sum(undated) AS BIGINT)
+        FROM ({" UNION ALL ".join(parts)}) GROUP BY ALL ORDER BY ALL""").fetchall()
+    counted = np.array(rows, np.int64).reshape(-1, 4)
+    return [_with_lags(one, counted[counted[:, 0] == one.code]) for one in systems]
 
 
-def _with_lags(con: duckdb.DuckDBPyConnection, one: Heard, which: str) -> Heard:
-    """The quantiles of a system's lags; first of those facts alone that say when they were recorded."""
-    parts = []
-    for name in CLOCKS:
-        wanted = f"system = {one.code}" + (f" AND ({SAYS[name]} IS NOT NULL OR NOT {history_sql([one], name)})"
-                                          if which == "stated" else "")  # fmt: skip
-        undated = f"{SAYS[name]} IS NULL AND {history_sql([one], name)}"
-        parts.append(f"""SELECT ({lag_sql([one], name)}) // {BUCKET} AS lag, count(*) AS n,
-            count(*) FILTER ({undated}) AS undated FROM fact_{name} WHERE {wanted} GROUP BY ALL""")
-    rows = con.execute(f"""SELECT lag, sum(n), sum(undated) FROM ({" UNION ALL ".join(parts)}) GROUP BY lag
-        ORDER BY lag""").fetchall()
-    if not rows:
-        return one
-    lag, count, missing = (np.array([int(row[at]) for row in rows], np.int64) for at in range(3))
-    until = np.cumsum(count)
-    half, nine = (int(lag[np.searchsorted(until, max(1, int(share * until[-1])))]) * BUCKET for share in (0.5, 0.9))
-    return Heard(one.code, one.system, one.since, max(half, 0), max(nine, 0), int(until[-1]), int(missing.sum()))
+def _with_lags(one: Heard, counted: npt.NDArray[np.int64]) -> Heard:
+    """The quantiles of a system's lags, from rows of (system, lag, facts, those of them that do not say)."""
+    undated, until = counted[:, 3], np.cumsum(counted[:, 2] - counted[:, 3])
+    told, facts = int(until[-1]), int(counted[:, 2].sum())
+    if told < FEW:
+        return replace(one, facts=facts, undated=int(undated.sum()))
+    wanted = np.searchsorted(until, [max(1, int(share * told)) for share in (0.5, 0.9)])
+    half, nine = (max(0, int(counted[at, 1])) * BUCKET for at in wanted)
+    return replace(one, usual=half, nine_of_ten=nine, facts=facts, undated=int(undated.sum()))
 
 
 def history_sql(systems: Sequence[Heard], name: str) -> str:

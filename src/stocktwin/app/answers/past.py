@@ -93,9 +93,10 @@ def then(
     times = times_of(asked, timezone)
     place: dict[str, Any] = {"item_id": asked.get("item"), "location_id": asked.get("location"), "stocking_only": True}
     now = _levels(ledger.balances(at=times.at, **place))
+    before = now
     if times.learned_by is not None:
         before = _levels(balances_learned(ledger, times.learned_by, at=times.at, **place))
-    else:
+    elif times.known_at is not None:
         before = _levels(ledger.balances(at=times.at, known_at=times.known_at, **place))
     rows = [_both(key, before.get(key), now.get(key)) for key in sorted(before.keys() | now.keys())]
     differing = sum(1 for row in rows if row["difference"])
