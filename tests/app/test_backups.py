@@ -14,6 +14,7 @@ import pytest
 
 from stocktwin.app.bootstrap import create_twin
 from stocktwin.app.journals import copy_journal, restore_closed
+from stocktwin.app.standby import Standby
 from stocktwin.app.usecases import TwinService
 from stocktwin.domain.errors import BusyError, JournalDamaged, UsageError
 from stocktwin.faces.cli.main import main
@@ -139,6 +140,40 @@ def test_the_twin_restores_beside_questions(twin: TwinService) -> None:
         stop.set()
         asking.join()
     assert wrong == []
+
+
+def test_a_server_on_a_shared_journal_writes_on_after_a_restore(postgres: str, tmp_path: Path) -> None:
+    create_twin(tmp_path / "shop")
+    settings = tmp_path / "shop" / "twin.toml"
+    settings.write_text(f'journal = "{postgres}"\n' + settings.read_text())
+    told: list[str] = []
+    with TwinService.open(tmp_path / "shop") as twin, TwinService.open(copied(tmp_path)) as other:
+        first, second = (Standby(one, lambda: told.append("begins"), told.append) for one in (twin, other))
+        first.step()
+        assert told == ["this process writes the journal", "begins"]
+        second.step()
+        assert "standing by" in told[-1]
+        twin.post_facts("\n".join(json.dumps(row) for row in MASTER))
+        post(twin, 1)
+        made = Path(twin.backup()["file"])
+        post(twin, 2)
+        with pytest.raises(BusyError, match="is written by"):
+            other.restore(made)
+        twin.restore(made)
+        first.step()
+        post(twin, 3)
+        second.step()
+        assert state(other) == state(twin)
+        assert other.stock()["rows"][0]["on_hand"] == 3
+        assert told[2:] == told[2:3], "nobody changed places"
+
+
+def copied(folder: Path) -> Path:
+    """Another machine's folder of the same twin: the settings only."""
+    other = folder / "other"
+    create_twin(other)
+    (other / "twin.toml").write_text((folder / "shop" / "twin.toml").read_text())
+    return other
 
 
 # ---- files only

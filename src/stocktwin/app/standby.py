@@ -24,8 +24,6 @@ class Standby:
 
     def __init__(self, twin: TwinService, taken_over: Callable[[], None], report: Callable[[str], None]) -> None:
         self._twin, self._taken_over, self._report = twin, taken_over, report
-        self._journal: PostgresJournal = cast("PostgresJournal", twin.ledger.journal)
-        self._journal.patience = 0.0  # a caller is told at once who writes, instead of waiting for it to die
         self._writes: bool | str | None = ""
         self._begun = False
         self._stop = threading.Event()
@@ -48,9 +46,11 @@ class Standby:
 
     def step(self) -> None:
         """Looks once. A server that cannot be reached is reported once, and tried again."""
+        journal = cast("PostgresJournal", self._twin.ledger.journal)  # after a restore it is another one
+        journal.patience = 0.0  # a caller is told at once who writes, instead of waiting for it to die
         try:
             self._twin.follow()
-            if not self._journal.holds_lease():
+            if not journal.holds_lease():
                 self._twin.take_over()
             self._say(True, "this process writes the journal")
             if not self._begun:

@@ -67,6 +67,8 @@ class Lease:
         """
         if self.held:
             return False
+        if self._closed.is_set():
+            raise EnvironmentFault(f"the journal {self._place.shown} is closed")
         deadline = time.monotonic() + patience
         while True:
             try:
