@@ -27,6 +27,9 @@ def test_a_new_twins_settings_are_read_back(tmp_path: Path) -> None:
         ({"authority": "erp"}, "authority", "'erp'"),
         ({"authority": {"reciept": "wms"}}, "authority.reciept", "did you mean 'receipt'"),
         ({"authority": {"receipt": 7}}, "authority.receipt", "7"),
+        ({"lots": {"isue": "fifo"}}, "lots.isue", "did you mean 'issue'"),
+        ({"lots": {"issue": "lifo"}}, "lots.issue", "'lifo'"),
+        ({"lots": {"locations": {"DC": 3}}}, "lots.locations.DC", "3"),
         ({"authority": {"locations": {"DC": {"sail": "erp"}}}}, "authority.locations.DC.sail", "did you mean 'sale'"),
         ({"sources": {"erp": 1}}, "sources.erp", "1"),
         ({"sources": {"erp": {"opening": "guess"}}}, "sources.erp.opening", "'guess'"),
@@ -62,3 +65,11 @@ def test_rules_carry_authority_and_openings() -> None:
     assert rules.system_of("receipt", "DC-1", ("erp", "wms")) == "erp"
     assert rules.system_of("sale", "DC-1", ("erp", "wms")) == "erp"
     assert rules.opening == {"erp": "snapshot"}
+
+
+def test_rules_of_issue_become_part_of_the_rules(tmp_path: Path) -> None:
+    raw = {"lots": {"issue": "fifo", "locations": {"DC-2": "as_told"}, "categories": {"frozen": "fefo"}}}
+    rules = parse_settings(tmp_path, raw).rules("")
+    asked = [("DC-1", None), ("DC-2", "frozen"), ("DC-1", "frozen")]
+    assert [rules.issue_of(*pair) for pair in asked] == ["fifo", "as_told", "fefo"]
+    assert parse_settings(tmp_path, {}).rules("").issue_of("DC-1", None) == "fefo"

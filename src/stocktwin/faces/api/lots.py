@@ -21,7 +21,11 @@ After = Annotated[str | None, Query(max_length=4_000, description="`next` of the
 
 def add_lots(router: APIRouter, twin: TwinService) -> None:
     """Adds the paths to a router."""
+    _add_stock(router, twin)
+    _add_trace(router, twin)
 
+
+def _add_stock(router: APIRouter, twin: TwinService) -> None:
     @router.get("/lots", tags=["stock"], summary="Stock by lot, with expiry; unnamed issues are attributed")
     def lots(
         item: OptionalId = None,
@@ -51,6 +55,8 @@ def add_lots(router: APIRouter, twin: TwinService) -> None:
     ) -> JSONResponse:
         return JSONResponse(twin.transforms(item, at, known_at, book, faulty, limit, after))
 
+
+def _add_trace(router: APIRouter, twin: TwinService) -> None:
     @router.get(
         "/trace", tags=["stock"], summary="Recall trace of a lot: where it is, where it went, what it is made of"
     )
