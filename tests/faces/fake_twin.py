@@ -31,7 +31,7 @@ EVIL = facts.EVIL
 paged, _first_page = facts.paged, facts.first_page
 
 
-class FakeTwin(_neighbour("fake_lots").FakeLots):  # type: ignore[misc]
+class FakeTwin(_neighbour("fake_lots").FakeLots, _neighbour("fake_past").FakePast):  # type: ignore[misc]
     """Sixty items at four warehouses; `empty=True` is a twin without a single fact."""
 
     settings = SimpleNamespace(name="Fake & Sons", currency="USD", timezone="America/New_York")

@@ -65,6 +65,13 @@ def traced(twin: Any) -> dict[str, Any]:
     return dict(next(answer for answer in found if answer["customers"] and answer["where"]))
 
 
+def held_against_truth(twin: Any) -> dict[str, Any]:
+    """The truth of an item-location where something went wrong and was found."""
+    pairs = [(one["item_id"], one["location_id"]) for one in twin.anomalies()["anomalies"]]
+    found = (twin.truth(*pair) for pair in pairs if None not in pair)
+    return dict(next(answer for answer in found if answer["faults"] and answer["anomalies"]))
+
+
 QUESTIONS: dict[str, Ask] = {
     "status": lambda twin: twin.status(),
     "overview": lambda twin: twin.overview(),
@@ -76,6 +83,14 @@ QUESTIONS: dict[str, Ask] = {
     "discarded": lambda twin: twin.quarantine(discarded=True),
     "stock": lambda twin: twin.stock(limit=5),
     "lots": lambda twin: twin.lots(limit=5),
+    "history": lambda twin: twin.history(place(twin)[0], limit=50),
+    "late": lambda twin: twin.late(limit=50),
+    "then": lambda twin: twin.then(limit=5),
+    "span": lambda twin: twin.span(),
+    "ledger_health": lambda twin: twin.ledger_health(),
+    "reservations": lambda twin: twin.reservations(),
+    "available": lambda twin: twin.available(limit=5),
+    "curve": lambda twin: twin.curve(*place(twin)),
     "trace": traced,
     "grid": lambda twin: twin.grid(limit=5),
     "item_location": item_locations,
@@ -93,7 +108,7 @@ QUESTIONS: dict[str, Ask] = {
     "decisions": lambda twin: twin.decisions(),
     "scenarios": lambda twin: twin.scenarios(),
     "simulate": simulated,
-    "truth": lambda twin: twin.truth(),
+    "truth": held_against_truth,
 }
 
 

@@ -18,7 +18,7 @@ from stocktwin.faces.web.comparison import lines
 from stocktwin.faces.web.render import item_location_url, item_url, json_data
 
 HTML = {"accept": "text/html"}
-PAGES = ("", "stock", "lots", "scenarios", "recommendations", "data", "reference")
+PAGES = ("", "stock", "lots", "scenarios", "recommendations", "data", "ledger", "then", "late", "history", "reference")
 FRAGMENTS = ("attention", "recommendations", "anomalies", "laws")
 STATIC = Path(__file__).parents[2] / "src" / "stocktwin" / "faces" / "web" / "static"
 

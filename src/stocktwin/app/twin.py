@@ -135,6 +135,22 @@ class Twin:
         """Recall trace of a lot: where it is, where it went, what it was made from and into."""
         return Answer(self.service.trace(item, lot, **options))
 
+    def history(self, item: str, location: str | None = None, **options: Any) -> Answer:
+        """Every fact of an account: `lot`, `condition`, `owner`, `book`, `since`, `at`, `known_at` or `learned_by`."""
+        return Answer(self.service.history(item, location, **options))
+
+    def late(self, **options: Any) -> Answer:
+        """Facts that came late and what they changed: `since`, `hours`, `item`, `location`."""
+        return Answer(self.service.late(**options))
+
+    def then(self, **options: Any) -> Answer:
+        """Stock `at` a time as it was known (`known_at` or `learned_by`), beside what is known of it now."""
+        return Answer(self.service.then(**options))
+
+    def available(self, **options: Any) -> Answer:
+        """On hand, reserved and available: `item`, `location`, `at`, `known_at`."""
+        return Answer(self.service.available(**options))
+
     def forecast(self, **options: Any) -> Answer:
         """Demand ahead: `item`, `location`, `horizon`."""
         return Answer(self.service.forecast(**options))
