@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from stocktwin.analytics.anomaly_rules.facts import UNSURE, Facts, Flags, Ints, encoded, observation_fact
 from stocktwin.analytics.anomaly_rules.matching import Match
 from stocktwin.analytics.anomaly_rules.model import DAY, MINUTE, Finding
+from stocktwin.analytics.anomaly_rules.sensing import Floats, tolerances
 
 SEEN = ("cycle_count", "rfid", "weight")
 BOOKS = ("erp_book", "wms_book")
@@ -52,7 +53,7 @@ def differences(facts: Facts) -> list[Difference]:
     """Every count and reading of an anchored item-location that differs from the record beyond doubt, in time order of
     each item-location and method."""
     claims = _claims(facts, SEEN)
-    at = np.flatnonzero(claims.off != 0)
+    at = np.flatnonzero(np.abs(claims.off) > _own_noise(facts, claims))
     before = np.where(claims.first, facts.evidence.since, np.roll(claims.time, 1))[at].tolist()
     rows = zip(claims.item[at].tolist(), claims.place[at].tolist(), claims.rows(at), before, strict=True)
     found = (_difference(facts, item, place, claim, since) for item, place, claim, since in rows)
@@ -164,6 +165,14 @@ def _claims(facts: Facts, methods: tuple[str, ...]) -> Claims:
     return Claims(table, keys[0], keys[1], time[order], off, new[:-1], new[1:])
 
 
+def _own_noise(facts: Facts, claims: Claims) -> Floats:
+    """How far each claim may be off by itself."""
+    method = claims.table["method"].to_numpy()
+    series, system = np.cumsum(claims.first, dtype=np.int64), _ranked(claims.table["system"])
+    record = claims.table["record_balance"].to_numpy()
+    return tolerances(method, system, series, claims.off, record, facts.thresholds)
+
+
 def _ranked(column: pa.ChunkedArray) -> Ints:
     """The rank of each text among all of its column."""
     return np.asarray(pc.rank(column.combine_chunks(), tiebreaker="dense").to_numpy(), np.int64)
@@ -171,12 +180,7 @@ def _ranked(column: pa.ChunkedArray) -> Ints:
 
 def _difference(facts: Facts, item: int, place: int, claim: dict[str, Any], before: int) -> Difference | None:
     off = claim["quantity"] - claim["record_balance"]
-    noise = (
-        facts.thresholds.sensed_tolerance * max(claim["record_balance"], 0) + 1
-        if claim["method"] != "cycle_count"
-        else 0
-    )
-    if off == 0 or abs(off) <= noise or _either_side(facts, item, place, claim, off):
+    if _either_side(facts, item, place, claim, off):
         return None
     mended = _mended(facts, item, place, claim["event_time"], off)
     return Difference(item, place, claim, off, before, mended, _fresh(facts, item, place, claim, off))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from stocktwin.analytics.anomaly_rules.facts import Facts, Flags, Ints, dense, order_fact, resolution
@@ -18,6 +20,9 @@ def duplicate_posts(facts: Facts) -> list[Finding]:
     another system tells of two events as well, or the system repeats lines by habit; more than minutes apart, only if
     another system tells of one. Unlinked twins are reported only
     where such a coincidence is not to be expected anywhere in the window. Anything corrected is left alone.
+    What is received of an order line counts as told only where another system says so: the one that posted twice has
+    counted twice, too. Both systems may have posted twice, where one takes over what the other says; then only more
+    than was ordered betrays it.
     """
     moves = facts.movements
     usable = np.flatnonzero((moves.place >= 0) & ~moves.settled)
@@ -29,7 +34,7 @@ def duplicate_posts(facts: Facts) -> list[Finding]:
     close = np.diff(moves.time[order])[twins] <= facts.thresholds.duplicate_minutes * MINUTE
     twins, linked = twins[linked | close], linked[linked | close]
     one, two = order[twins], order[twins + 1]
-    clash = _different_lines(facts, one, two)
+    clash = _different_lines(facts, one, two) | _put_away_together(facts, one, two)
     keep = np.where(linked, ~_habitual(facts, one, linked), ~clash & _unexpected(facts, key, usable, one, two))
     found = [
         _judge(facts, int(a), int(b), bool(link)) for a, b, link in zip(one[keep], two[keep], linked[keep], strict=True)
@@ -51,6 +56,14 @@ def _different_lines(facts: Facts, one: Ints, two: Ints) -> Flags:
     same = (moves.document[one] >= 0) & (moves.document[one] == moves.document[two])
     same |= (moves.order[one] >= 0) & (moves.order[one] == moves.order[two])
     return np.asarray(same & (moves.line[one] != moves.line[two]))
+
+
+def _put_away_together(facts: Facts, one: Ints, two: Ints) -> Flags:
+    """Two papers of equal goods that change their place or condition at the same time: they came together."""
+    moves = facts.movements
+    papers = (moves.document[one] >= 0) & (moves.document[two] >= 0) & (moves.document[one] != moves.document[two])
+    inner = [code for code, name in enumerate(moves.kinds) if name == "status"]
+    return np.asarray(papers & np.isin(moves.kind[one], inner))
 
 
 def _habitual(facts: Facts, one: Ints, linked: Flags) -> Flags:
@@ -89,17 +102,17 @@ def _judge(facts: Facts, one: int, two: int, linked: bool) -> Finding | None:
     confidence = 0.85 if linked else 0.6
     told = sorted({*_told_elsewhere(facts, one), *([] if linked else _told_elsewhere(facts, two))})
     close = moves.time[two] - moves.time[one] <= facts.thresholds.duplicate_minutes * MINUTE
-    if len(told) >= 2 or not (told or close):
+    line = facts.orders.get((first["order_id"], first["line"], int(moves.item[one])))
+    if not (told or close) or (line is None and len(told) >= 2):
         return None
     if len(told) == 1:
         evidence.append(moves.fact(told[0]))
         confidence = 0.97
-    line = facts.orders.get((first["order_id"], first["line"], int(moves.item[one])))
     if line is not None:
-        if _total(facts, two) <= max(line["quantity"], line["quantity_received"] or 0):
+        if _total(facts, two) <= _expected(line, first["system"], passed_on=len(told) >= 2):
             return None
         evidence.append(order_fact(line))
-        confidence = max(confidence, 0.95)
+        confidence = 0.7 if len(told) >= 2 else max(confidence, 0.95)
     apart = _span(second["event_time"] - first["event_time"])
     quantity, system = first["quantity"], first["system"]
     link = "no common document"
@@ -114,6 +127,12 @@ def _judge(facts: Facts, one: int, two: int, linked: bool) -> Finding | None:
         f"Look up {second['event_id']} in {system}: is there a second paper for it?",
         bool(moves.on_record[two]),
     )  # fmt: skip
+
+
+def _expected(line: dict[str, Any], system: str, passed_on: bool) -> int:
+    """What a system may have posted for an order line: what was ordered, or what another one says was received."""
+    told = 0 if passed_on or line["system"] == system else line["quantity_received"] or 0
+    return max(int(line["quantity"]), int(told))
 
 
 def _span(micros: int) -> str:

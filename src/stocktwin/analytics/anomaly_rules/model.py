@@ -39,7 +39,11 @@ class Thresholds:
     mend_days: float = 14.0
     """Days within which a count's difference is posted away."""
     sensed_tolerance: float = 0.03
-    """Relative difference of an RFID or weight reading that is its own noise."""
+    """Relative difference of an RFID or weight reading that is its own: drift, which its history does not show."""
+    sensed_deviations: float = 4.0
+    """Standard deviations of a scale's or bin sensor's own noise that a reading may be off, where that is more."""
+    sensed_sample: int = 20
+    """Readings from which the noise of an instrument is learned."""
     material_share: float = 0.01
     """Unexplained adjustments smaller than this share of what moved are not reported."""
 
