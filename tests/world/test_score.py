@@ -14,7 +14,18 @@ import pytest
 from stocktwin.domain.errors import UsageError
 from stocktwin.world.score import Answers, Truth, effect, has_truth, score
 from stocktwin.world.score_balances import TOLD, balance_error
-from stocktwin.world.score_cases import DAY, FOREVER, HOUR, TELLINGS, Fault, cases_of, score_cases
+from stocktwin.world.score_cases import (
+    BOOK,
+    DAY,
+    FOREVER,
+    HOUR,
+    NOTHING,
+    RECORD,
+    TELLINGS,
+    Fault,
+    cases_of,
+    score_cases,
+)
 from stocktwin.world.score_outlook import WINDOWS, score_arrivals, score_demand
 
 
@@ -22,8 +33,11 @@ def told(*rows: tuple[Any, ...]) -> pa.Table:
     return pa.Table.from_pylist([dict(zip(TOLD.names, row, strict=True)) for row in rows], schema=TOLD)
 
 
-def tellings(*rows: tuple[Any, ...]) -> pa.Table:
-    return pa.Table.from_pylist([dict(zip(TELLINGS.names, row, strict=True)) for row in rows], schema=TELLINGS)
+def tellings(*rows: tuple[Any, ...], of_book: bool = False) -> pa.Table:
+    """When told, cause, item, location, and the moments that it is about."""
+    names = ("told_at", "cause", "item_id", "location_id")
+    told = [dict(zip(names, row[:4], strict=True)) | {"of_book": of_book, "moments": sorted(row[4:])} for row in rows]
+    return pa.Table.from_pylist(told, schema=TELLINGS)
 
 
 def windows(*rows: tuple[Any, ...]) -> pa.Table:
@@ -82,12 +96,31 @@ class TestCases:
         assert found["false_cases_per_1000_month"] == 0.0
         assert found["cases"] == {"faults": 4, "noticed": 1, "told": 1, "right": 1, "false": 0}
 
-    def test_the_wrong_name_is_no_false_alarm_and_no_find(self) -> None:
-        found = self.scored((12 * DAY, "pack_factor", "A", "D", 10 * DAY, 10 * DAY))
-        assert found["causes"]["pack_factor"]["precision"] == 0.0
+    def test_a_name_that_fits_is_no_false_alarm_and_no_find(self) -> None:
+        found = self.scored((12 * DAY, "missing_post", "A", "D", 10 * DAY, 10 * DAY))
+        assert found["causes"]["missing_post"]["precision"] == 0.0
         assert found["causes"]["duplicate_post"]["recall"] == 0.0
         assert found["causes"]["duplicate_post"]["precision"] is None
         assert (found["cases"]["noticed"], found["cases"]["false"]) == (1, 0)
+
+    def test_a_name_that_does_not_fit_is_a_false_alarm(self) -> None:
+        found = self.scored((12 * DAY, "pack_factor", "A", "D", 10 * DAY, 10 * DAY))
+        assert (found["cases"]["noticed"], found["cases"]["false"]) == (0, 1)
+
+    def test_a_symptom_fits_what_makes_its_book_wrong(self) -> None:
+        def false(wrong: str, of_book: bool) -> int:
+            fault = Fault("duplicate_post", "A", "D", 10 * DAY, FOREVER, wrong)
+            rows = tellings((12 * DAY, None, "A", "D", 11 * DAY), of_book=of_book)
+            found = score_cases([fault], rows, since=9 * DAY, until=39 * DAY, item_locations=2000)
+            return int(found["cases"]["false"])
+
+        assert [false(wrong, of_book=False) for wrong in (RECORD, BOOK, NOTHING)] == [0, 1, 1]
+        assert [false(wrong, of_book=True) for wrong in (RECORD, BOOK, NOTHING)] == [0, 0, 1]
+
+    def test_a_fault_between_two_facts_of_a_case_is_not_what_it_is_about(self) -> None:
+        """Written off on days 2 and 30: what stood from the 10th to the 12th is something else."""
+        found = self.scored((31 * DAY, "duplicate_post", "B", "D", 2 * DAY, 30 * DAY))
+        assert (found["causes"]["duplicate_post"]["recall"], found["cases"]["false"]) == (0.0, 1)
 
     def test_a_case_about_nothing_is_a_false_alarm(self) -> None:
         found = self.scored((12 * DAY, None, "X", "D", 10 * DAY, 10 * DAY))
@@ -124,9 +157,9 @@ class TestCases:
     def test_silence_makes_a_new_case(self) -> None:
         days = (12, 15, 18, 22)
         cases = cases_of(tellings(*[(d * DAY, "theft", "C", "D", d * DAY, (d + 1) * DAY) for d in days]))
-        assert [(case.told_at // DAY, case.since // DAY, case.until // DAY) for case in cases] == [
-            (12, 12, 19),
-            (22, 22, 23),
+        assert [(case.told_at // DAY, [moment // DAY for moment in case.moments]) for case in cases] == [
+            (12, [12, 13, 15, 16, 18, 19]),
+            (22, [22, 23]),
         ]
 
     def test_hours_are_of_the_first_telling(self) -> None:
@@ -248,6 +281,18 @@ class TestTruth:
         came = {"kind": "transfer_in", "from_id": "D", "to_id": "E", "quantity": 4, "condition": None,
                 "to_condition": None}  # fmt: skip
         assert [effect(came, place) for place in "DE"] == [0, 4]
+
+    def test_what_a_label_makes_wrong(self, folder: Path) -> None:
+        path = folder / "truth" / "faults.parquet"
+        row = pq.read_table(path).to_pylist()[0]
+        others = [
+            {"cause": "missing_post", "on_record": False, "units": Decimal(4)},  # in the ERP's own book
+            {"cause": "stray_read", "on_record": False, "units": Decimal(4)},
+            {"cause": "silent_system", "on_record": False, "units": None},  # a dead scale
+        ]
+        rows = [row | {"on_record": True}, *(row | other for other in others)]
+        pq.write_table(pa.Table.from_pylist(rows), path)
+        assert [fault.wrong for fault in Truth(folder).faults] == [RECORD, BOOK, NOTHING, NOTHING]
 
     def test_labels_by_day_start_at_noon(self, folder: Path) -> None:
         assert Truth(folder).faults == [Fault("theft", "A", "D", 10 * DAY + 12 * HOUR, FOREVER)]

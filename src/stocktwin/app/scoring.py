@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
+from stocktwin.app.answers.findings import as_told
 from stocktwin.app.answers.outlook import NAMES, QUANTILES
 from stocktwin.app.answers.values import day, plain_answer
 from stocktwin.app.replay import Replay
@@ -30,8 +31,6 @@ EVERY: Final = 3
 """Nights from one look for anomalies to the next: each takes seconds."""
 ORIGIN_DAYS: Final = 14
 HORIZON: Final = 28
-SYMPTOMS: Final = "record_against_"
-"""Kinds of anomaly that name no cause."""
 
 
 def score_world(folder: Path, *, days: int = 90, every: int = EVERY, progress: Progress = silent) -> dict[str, Any]:
@@ -92,19 +91,8 @@ class Notes:
 
     def anomalies(self, now: int) -> None:
         """What looks wrong tonight."""
-        for found in self.twin.anomalies(days=ANOMALY_DAYS)["anomalies"]:
-            about = parse_instant(found["event_time"])
-            facts = [parse_instant(piece["event_time"]) for piece in found["evidence"] if piece.get("event_time")]
-            self.tellings.append(
-                {
-                    "told_at": now,
-                    "cause": None if found["kind"].startswith(SYMPTOMS) else found["kind"],
-                    "item_id": found["item_id"],
-                    "location_id": found["location_id"],
-                    "since": min([about, *facts]),
-                    "until": about,
-                }
-            )
+        found = self.twin.anomalies(days=ANOMALY_DAYS)["anomalies"]
+        self.tellings.extend({"told_at": now} | as_told(entry) for entry in found)
 
     def balances(self, number: int) -> None:
         """On hand tonight, on the record and in each system's book."""

@@ -21,7 +21,7 @@ from stocktwin.domain.calendar import MICROSECONDS_PER_DAY as DAY
 from stocktwin.domain.calendar import to_micros
 from stocktwin.domain.errors import UsageError
 from stocktwin.world.score_balances import balance_error
-from stocktwin.world.score_cases import FOREVER, Fault, score_cases
+from stocktwin.world.score_cases import BOOK, FOREVER, NOTHING, RECORD, Fault, score_cases
 from stocktwin.world.score_outlook import score_arrivals, score_demand
 
 FOLDER: Final = "truth"
@@ -148,7 +148,14 @@ def once(labels: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 def _fault(row: Mapping[str, Any]) -> Fault:
     start = _instant(row.get("started_at") or row["start"], DAY // 2)
     end = FOREVER if row["end"] is None else _instant(row.get("ended_at") or row["end"], DAY)
-    return Fault(row["cause"], row["item_id"], row["location_id"], start, end)
+    return Fault(row["cause"], row["item_id"], row["location_id"], start, end, _wrong(row))
+
+
+def _wrong(row: Mapping[str, Any]) -> str:
+    """What a label makes wrong: a stray read, a sensor that is dead, a wrong clock make no balance wrong."""
+    if row.get("on_record", True):
+        return RECORD
+    return BOOK if row["units"] and row["cause"] != "stray_read" else NOTHING
 
 
 def _label(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -26,34 +26,53 @@ TELLINGS: Final = pa.schema(
         ("cause", pa.string()),  # null: a symptom, no cause named
         ("item_id", pa.string()),
         ("location_id", pa.string()),
-        ("since", pa.int64()),  # event time of the earliest fact behind it, µs
-        ("until", pa.int64()),  # event time of what it is about, µs
+        ("of_book", pa.bool_()),  # a symptom of one system's book, not of the record
+        ("moments", pa.list_(pa.int64())),  # event times of what it names and of the facts behind it, µs
     ]
 )
 """What the twin told at each asking: the same finding again every time, while it stands."""
 
 
+ALIKE: Final[Mapping[str, frozenset[str]]] = {
+    "missing_post": frozenset(
+        {
+            "late_post", "silent_system", "schema_change", "missing_crossref", "wrong_crossref", "wrong_item",
+            "wrong_location", "wrong_lot", "duplicate_post",
+        }
+    ),
+    "pack_factor": frozenset({"wrong_unit", "decimal_slip"}),
+    "unexplained_loss": frozenset({"theft", "bulk_theft", "damage", "misplacement"}),
+}  # fmt: skip
+"""Cause that a case names → causes of labels that it is about all the same, because they leave the same trace: a
+posting without its counterpart may be missing there, late, held back, under another name, or one too many here; a
+factor is a factor; what is gone is gone."""
+RECORD, BOOK, NOTHING = "record", "book", "nothing"
+"""What a fault makes wrong: the record, one system's book alone, or no balance at all."""
+
+
 @dataclass(frozen=True)
 class Fault:
     """A labelled fault: from `start` until `end` (µs; `FOREVER` where nobody put it right). An empty item or location
-    stands for all of them."""
+    stands for all of them. `wrong` is what it makes wrong."""
 
     cause: str
     item_id: str | None
     location_id: str | None
     start: int
     end: int
+    wrong: str = RECORD
 
 
 @dataclass(frozen=True)
 class Case:
-    """A finding, each time that it was told: what it is about lies between `since` and `until`."""
+    """A finding, each time that it was told."""
 
     cause: str | None
     item_id: str
     location_id: str
-    since: int
-    until: int
+    of_book: bool
+    moments: tuple[int, ...]
+    """When what it names and the facts behind it happened (µs), oldest first."""
     told: tuple[int, ...]
     """When, oldest first."""
 
@@ -67,20 +86,20 @@ def cases_of(tellings: pa.Table, every: int = 1) -> list[Case]:
     """Findings told evening after evening (`TELLINGS`) as cases: the same cause, item and location, until it was not
     told for longer than `SILENCE`, or than the `every` nights from one asking to the next where that is more."""
     silence = max(SILENCE, every * DAY)
-    told: dict[tuple[str, str, str], list[tuple[int, int, int]]] = defaultdict(list)
+    told: dict[tuple[str, str, str, bool], list[tuple[int, list[int]]]] = defaultdict(list)
     for row in tellings.to_pylist():
-        key = (row["cause"] or "", row["item_id"], row["location_id"])
-        told[key].append((row["told_at"], row["since"], row["until"]))
+        key = (row["cause"] or "", row["item_id"], row["location_id"], row["of_book"])
+        told[key].append((row["told_at"], row["moments"]))
     out = []
-    for (cause, item, location), rows in sorted(told.items()):
+    for (cause, item, location, of_book), rows in sorted(told.items()):
         for run in _runs(sorted(rows), silence):
-            since, until = min(row[1] for row in run), max(row[2] for row in run)
-            out.append(Case(cause or None, item, location, since, until, tuple(row[0] for row in run)))
+            moments = sorted({moment for row in run for moment in row[1]})
+            out.append(Case(cause or None, item, location, of_book, tuple(moments), tuple(row[0] for row in run)))
     return out
 
 
-def _runs(rows: Sequence[tuple[int, int, int]], silence: int) -> Iterable[list[tuple[int, int, int]]]:
-    run: list[tuple[int, int, int]] = []
+def _runs(rows: Sequence[tuple[int, list[int]]], silence: int) -> Iterable[list[tuple[int, list[int]]]]:
+    run: list[tuple[int, list[int]]] = []
     for row in rows:
         if run and row[0] - run[-1][0] > silence:
             yield run
@@ -90,18 +109,37 @@ def _runs(rows: Sequence[tuple[int, int, int]], silence: int) -> Iterable[list[t
 
 
 def about(case: Case, fault: Fault) -> bool:
-    """Whether a case and a fault are about the same item-location at the same time, whatever the cause.
+    """Whether a case is about a fault: one of its moments lies within the fault's time at the same item-location, and
+    its name fits.
 
     >>> fault = Fault("theft", "A", "D", 10 * DAY, 20 * DAY)
-    >>> [about(Case(None, "A", "D", day * DAY, day * DAY, (0,)), fault) for day in (7, 8, 22, 23)]
+    >>> [about(Case(None, "A", "D", False, (day * DAY,), (0,)), fault) for day in (7, 8, 22, 23)]
     [False, True, True, False]
     """
     return (
         fault.item_id in (None, case.item_id)
         and fault.location_id in (None, case.location_id)
-        and case.since <= fault.end + TOLERANCE
-        and case.until >= fault.start - TOLERANCE
+        and fits(case, fault)
+        and any(fault.start - TOLERANCE <= moment <= fault.end + TOLERANCE for moment in case.moments)
     )
+
+
+def fits(case: Case, fault: Fault) -> bool:
+    """Whether what a case names may be a fault of this cause: the cause itself, or one that leaves the same trace
+    (`ALIKE`). A symptom fits what makes the record wrong, one of a book also what makes a book wrong. What makes
+    nothing wrong, or has no item, fits its own name only.
+
+    >>> case, stray = Case("missing_post", "A", "D", False, (0,), (0,)), Fault("stray_read", "A", "D", 0, 0, NOTHING)
+    >>> fits(case, Fault("late_post", "A", "D", 0, 0)), fits(case, Fault("theft", "A", "D", 0, 0)), fits(case, stray)
+    (True, False, False)
+    """
+    if case.cause == fault.cause:
+        return True
+    if fault.item_id is None or fault.wrong == NOTHING:
+        return False
+    if case.cause is None:
+        return fault.wrong == RECORD or case.of_book
+    return fault.cause in ALIKE.get(case.cause, ())
 
 
 def score_cases(
@@ -113,7 +151,7 @@ def score_cases(
     `causes`: per cause named by a label or by the twin, `recall` (faults that stood in the period and were told under
     their own cause ÷ faults that stood in it), `precision` (cases of that cause that are about a fault of that cause ÷
     cases of that cause), `median_hours` and `p90_hours` from the start of a fault that began in the period to the first
-    asking since at which it was told. `false_cases_per_1000_month`: cases that are about no fault whatever, per 1,000
+    asking since at which it was told. `false_cases_per_1000_month`: cases that are about no fault (`about`), per 1,000
     item-locations and 30 days. `cases`: how many there were of each. Cases that were told at the first asking already
     (the backlog of the time before) find faults, but enter neither precision nor false cases. Nothing to divide by is
     null.
@@ -140,9 +178,7 @@ def score_cases(
 
 
 def _near(cases: Sequence[Case], faults: Sequence[Fault]) -> list[list[Fault]]:
-    """For each case the faults it may be about: those that had begun when it was told for the last time. One of a whole
-    site excuses only cases that name it: an interface that stutters somewhere most weeks would make every false alarm
-    right."""
+    """For each case the faults that it is about: of those that had begun when it was told for the last time."""
     at: dict[tuple[str | None, str | None], list[Fault]] = defaultdict(list)
     for fault in faults:
         at[fault.item_id, fault.location_id].append(fault)
@@ -150,8 +186,7 @@ def _near(cases: Sequence[Case], faults: Sequence[Fault]) -> list[list[Fault]]:
     for case in cases:
         keys = [(item, place) for item in (case.item_id, None) for place in (case.location_id, None)]
         begun = (fault for key in keys for fault in at.get(key, ()) if fault.start <= case.told[-1])
-        here = (fault for fault in begun if about(case, fault))
-        out.append([fault for fault in here if fault.item_id is not None or fault.cause == case.cause])
+        out.append([fault for fault in begun if about(case, fault)])
     return out
 
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from stocktwin.app.answers.findings import as_told
 from stocktwin.app.answers.values import iso, plain_answer
 from stocktwin.app.settings import Settings
-from stocktwin.domain.calendar import parse_instant
 from stocktwin.domain.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -149,9 +149,8 @@ def _fault(fault: dict[str, Any], found: list[dict[str, Any]]) -> dict[str, Any]
 
     told = []
     for entry in found:
-        when = parse_instant(entry["event_time"])
-        facts = [parse_instant(piece["event_time"]) for piece in entry["evidence"] if piece.get("event_time")]
-        case = Case(entry["kind"], entry["item_id"], entry["location_id"], min([when, *facts]), when, (when,))
+        named = as_told(entry)
+        case = Case(**named | {"moments": tuple(named["moments"])}, told=tuple(named["moments"][-1:]))
         if about(case, fault["span"]):
             told.append(entry["kind"])
     right = fault["cause"] in told
