@@ -16,7 +16,7 @@ from faultlab.recording import STYLES, Disk, Entry, compiler, record
 
 APPENDS = 40
 ROWS = 20
-WHOLE_EVERY = 8
+WHOLE_EVERY = 16
 """Of so many rounds of images one is of the whole twin, the others of its journal alone."""
 WORKLOAD = """
 import os, sys
