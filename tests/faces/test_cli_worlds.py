@@ -70,6 +70,16 @@ def test_a_world_lives_on_and_carries_out_decisions(world: Path, tmp_path: Path)
     assert all(word in output.said for word in ("orders.csv", "NO-1", "unknown item"))
 
 
+def test_what_is_scripted_for_later_is_said(tmp_path: Path) -> None:
+    events = tmp_path / "events.toml"
+    events.write_text(
+        '[[disruption]]\nkind = "port_closed"\nlocation = "PORT-LALB"\nstart_day = 200\n', encoding="utf-8"
+    )
+    code, output = run("world", "build", str(tmp_path / "world"), "--days", "2", "--events", str(events))
+    assert code == 0
+    assert "Still ahead: port_closed PORT-LALB from 2025-07-20" in output.said
+
+
 @pytest.mark.parametrize(
     ("words", "code", "value"),
     [

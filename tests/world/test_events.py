@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from stocktwin.app.worlds import build_world, fork_world, step_world
 from stocktwin.domain.errors import ConfigError
 from stocktwin.world.life import live, scripted_words
 from stocktwin.world.records import PURCHASE, Event
@@ -75,3 +76,16 @@ def test_published_signals_are_those_that_acted(world):
     table = pq.read_table(world.root / "feeds" / "signals" / "signals.parquet").to_pylist()
     assert {row["name"] for row in table} == {"temperature", "influenza", "promotion", "congestion"}
     assert len({row["date"] for row in table}) == world.days
+
+
+def test_what_begins_after_the_last_day_is_said_until_the_world_comes_to_it(tmp_path):
+    events = tmp_path / "events.toml"
+    events.write_text(EVENTS)
+    root = tmp_path / "world"
+    later = {"kind": "supplier_offline", "start_date": "2025-01-09", "location": "SUP-CLEVELAND"}
+    assert build_world(root, "small", 8, 7, events=events)["events_ahead"] == [later]
+    assert fork_world(root, tmp_path / "copy", "2025-01-04")["events_ahead"] == [
+        {"kind": "demand_scale", "start_date": "2025-01-06", "location": "DC-RENO", "item": "GLV-00001"},
+        later,
+    ]
+    assert step_world(root, 1, None)["events_ahead"] == []

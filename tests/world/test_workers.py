@@ -87,6 +87,46 @@ def test_workers_end_when_their_parent_is_killed(at_work) -> None:
         advance(root, days=1)
 
 
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from stocktwin.world.advance import advance
+
+left, put = int(sys.argv[2]), Path.replace
+
+def replace(path, target):  # what a step has ready is put in its place file by file
+    global left
+    left -= 1
+    if left < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return put(path, target)
+
+Path.replace = replace
+advance(Path(sys.argv[1]), days=3)
+"""
+
+
+def told(root: Path) -> Iterator[tuple[str, bytes]]:
+    for path in sorted((root / "feeds").rglob("*.parquet")):
+        yield str(path.relative_to(root)), path.read_bytes()
+
+
+@pytest.mark.parametrize("put_in_place", [0, 3])
+def test_a_step_that_was_killed_is_taken_again(tmp_path: Path, put_in_place: int) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    for root in (whole, killed):
+        build(root, days=6)
+    advance(whole, days=3)
+    words = [sys.executable, "-c", KILLED, str(killed), str(put_in_place)]
+    assert subprocess.run(words, check=False).returncode == -signal.SIGKILL
+    assert dict(told(killed)) != dict(told(whole))
+    advance(killed, days=3)
+    assert dict(told(killed)) == dict(told(whole))
+    for name in ("balances", "movements", "faults"):
+        assert (killed / f"truth/{name}.parquet").read_bytes() == (whole / f"truth/{name}.parquet").read_bytes()
+    assert not (killed / "truth" / "next").exists()
+
+
 @pytest.mark.slow
 def test_ctrl_c_ends_all_with_one_line(at_work) -> None:
     parent, workers, _ = at_work

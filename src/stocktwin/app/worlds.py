@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stocktwin.app.bootstrap import FOLDERS
 from stocktwin.domain.errors import UsageError
 from stocktwin.domain.ports import Progress, silent
+
+if TYPE_CHECKING:
+    from stocktwin.world.build import Built
 
 
 def build_world(
@@ -26,7 +29,8 @@ def build_world(
     balances_every: int | None = None,
 ) -> dict[str, Any]:
     """Writes a world into an empty folder, with `postgres` also a dump of its ERP; UsageError when something is already
-    there or rates or events make no sense."""
+    there or rates or events make no sense. `events_ahead` of the answer lists the scripted events that begin after the
+    last day: they act when the world lives on."""
     from stocktwin.world.build import build, check_free
     from stocktwin.world.feeds import write_dump
 
@@ -37,7 +41,8 @@ def build_world(
     if postgres:
         write_dump(folder)
     _complete(folder)
-    return {"world": str(folder), "profile": profile, "days": days, "seed": seed, "rows": dict(built.rows)}
+    told = {"rows": dict(built.rows), "events_ahead": _ahead(built)}
+    return {"world": str(folder), "profile": profile, "days": days, "seed": seed, **told}
 
 
 def step_world(
@@ -52,7 +57,8 @@ def step_world(
     counts = {name: fates.count(name) for name in ("done", "partly", "refused")}
     exceptions = [asdict(one) for one in built.outcomes if one.reason]
     decided = {**counts, "later": built.later, "exceptions": exceptions}
-    return {"world": str(folder), "days": days, "rows": dict(built.rows), "decisions": decided}
+    told = {"rows": dict(built.rows), "events_ahead": _ahead(built)}
+    return {"world": str(folder), "days": days, **told, "decisions": decided}
 
 
 def fork_world(folder: Path, copy: Path, at: str | None, progress: Progress = silent) -> dict[str, Any]:
@@ -65,7 +71,20 @@ def fork_world(folder: Path, copy: Path, at: str | None, progress: Progress = si
         raise UsageError(f"--at: not a date: {at!r}") from None
     built = fork(folder, copy, at=day, progress=progress)
     _complete(copy)
-    return {"world": str(copy), "from": str(folder), "at": at, "rows": dict(built.rows)}
+    told = {"rows": dict(built.rows), "events_ahead": _ahead(built)}
+    return {"world": str(copy), "from": str(folder), "at": at, **told}
+
+
+def _ahead(built: Built) -> list[dict[str, Any]]:
+    """Scripted events that the world has not come to, with what their file says of them."""
+    from stocktwin.world.clock import date_of
+
+    words = ("location", "origin", "destination", "mode", "item", "category", "region")
+    return [
+        {"kind": one.kind, "start_date": date_of(one.start).isoformat()}
+        | {word: getattr(one, word) for word in words if getattr(one, word) is not None}
+        for one in built.ahead
+    ]
 
 
 def _complete(folder: Path) -> None:

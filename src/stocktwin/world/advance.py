@@ -68,7 +68,8 @@ def advance(
     finish(folder, settings)
     rejected = [Outcome.rejected(one, was.days) for one in senseless]
     outcomes = sorted([*rejected, *_outcomes(folder, was.days)], key=lambda one: (one.file, one.row))
-    return Built(dict(rows), tuple(outcomes), sum(one.day >= settings.days for one in settings.decisions))
+    later = sum(one.day >= settings.days for one in settings.decisions)
+    return Built(dict(rows), tuple(outcomes), later, settings.script.ahead(settings.days))
 
 
 def _outcomes(folder: Path, day: int) -> list[Outcome]:

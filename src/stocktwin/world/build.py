@@ -15,6 +15,7 @@ from stocktwin.world.encoding import write_columns
 from stocktwin.world.feeds import finish, world_feeds
 from stocktwin.world.life import scripted_words
 from stocktwin.world.outcomes import Outcome
+from stocktwin.world.script import Disruption
 from stocktwin.world.settings import FILE, Settings
 from stocktwin.world.twin_file import twin_toml
 
@@ -33,6 +34,8 @@ class Built:
     """What became of each decision whose day has come; rows that make no sense among them."""
     later: int = 0
     """Decisions whose day is still to come."""
+    ahead: tuple[Disruption, ...] = ()
+    """Scripted events whose day is still to come."""
 
 
 def build(
@@ -71,7 +74,7 @@ def write_world(folder: Path, settings: Settings, processes: int | None, progres
     finish(folder, settings)
     (folder / "twin.toml").write_text(twin_toml(settings.size), encoding="utf-8")
     settings.save(folder)
-    return Built(dict(rows))
+    return Built(dict(rows), ahead=settings.script.ahead(settings.days))
 
 
 def check_free(folder: Path) -> None:

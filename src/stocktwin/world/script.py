@@ -96,6 +96,10 @@ class Script:
         """The disruptions of some kinds."""
         return tuple(one for one in self.disruptions if one.kind in kinds)
 
+    def ahead(self, days: int) -> tuple[Disruption, ...]:
+        """Those that a world of so many days has not come to: they act when it lives on."""
+        return tuple(sorted((one for one in self.disruptions if one.start >= days), key=lambda one: one.start))
+
     def closed(self, location: str, day: int) -> bool:
         """Whether a supplier, port or DC stands still on a day."""
         return any(one.acts(day) for one in self._closures(location))

@@ -14,29 +14,28 @@ Answer = Mapping[str, Any]
 def built(answer: Answer) -> str:
     """A new world."""
     folder = shlex.quote(answer["world"])
-    return (
-        f"Built a {answer['profile']} world of {answer['days']} days in {answer['world']} ({_told(answer)}).\n"
-        f"Next: `stocktwin --twin {folder} ingest`, then `stocktwin score {folder}`."
-    )
+    head = f"Built a {answer['profile']} world of {answer['days']} days in {answer['world']} ({_told(answer)})."
+    after = f"Next: `stocktwin --twin {folder} ingest`, then `stocktwin score {folder}`."
+    return "\n".join([head, *_ahead(answer), after])
 
 
 def stepped(answer: Answer) -> str:
     """A world that lived on."""
     head = f"{answer['world']} lived {answer['days']} days more ({_told(answer)}); `ingest` takes in what is new."
+    parts = [head, *_ahead(answer)]
     decided = answer["decisions"]
     counts = {name: count for name, count in decided.items() if name != "exceptions" and count}
-    if not counts:
-        return head
-    summary = "Decisions: " + ", ".join(f"{count:,} {name}" for name, count in counts.items()) + "."
+    if counts:
+        parts.append("Decisions: " + ", ".join(f"{count:,} {name}" for name, count in counts.items()) + ".")
     rows = [{**one, "order": one["order_id"] and f"{one['order_id']} {one['line']}"} for one in decided["exceptions"]]
     names = ("file", "row", "status", "kind", "item_id", "location_id", "order", "reason")
-    return "\n".join([head, summary, *([table(rows, names)] if rows else [])])
+    return "\n".join([*parts, *([table(rows, names)] if rows else [])])
 
 
 def forked(answer: Answer) -> str:
     """A copy of a world."""
     when = f" on the evening of {answer['at']}" if answer["at"] else ""
-    return f"{answer['world']} is {answer['from']}{when} ({_told(answer)})."
+    return "\n".join([f"{answer['world']} is {answer['from']}{when} ({_told(answer)}).", *_ahead(answer)])
 
 
 def played(answer: Answer) -> str:
@@ -46,6 +45,17 @@ def played(answer: Answer) -> str:
     if answer["played_until"] == answer["ends"]:
         return f"{head} The film is over."
     return f"{head} It ends on {answer['ends']}; the same command goes on."
+
+
+def _ahead(answer: Answer) -> list[str]:
+    """A line for each scripted event that the world has not come to."""
+    lines = []
+    for event in answer["events_ahead"]:
+        what = " ".join(value for name, value in event.items() if name != "start_date")
+        lines.append(
+            f"Still ahead: {what} from {event['start_date']}; it happens when the world lives on (`world step`)."
+        )
+    return lines
 
 
 def _told(answer: Answer) -> str:
