@@ -52,19 +52,19 @@ def accept_all(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("CREATE OR REPLACE TEMP VIEW verdict AS SELECT seq, system_name, 'accepted' AS verdict FROM stage")
 
 
-def judge(con: duckdb.DuckDBPyConnection, form: Form) -> None:
+def judge(con: duckdb.DuckDBPyConnection, form: Form, where: str) -> None:
     """Gives every staged row that is not simply accepted a verdict in `judged`: `duplicate`, `conflict` or `fault`.
 
     An event's key is taken once: the same content again is a duplicate, other content a conflict. Where versions are
     allowed, a key and content is taken once. The first in (batch, position) wins. Only keys in `suspect` can
-    have been taken.
+    have been taken, by facts of which the condition `where` holds.
     """
     same = "key, digest" if form.table.versioned else "key"
     con.execute(f"""
 CREATE OR REPLACE TEMP TABLE judged AS
 WITH close AS (SELECT seq, pos, key, digest FROM stage SEMI JOIN suspect USING (key) WHERE fault IS NULL),
 known AS (SELECT {same}, any_value(digest) AS content, true AS known
-          FROM fact_{form.name} SEMI JOIN close USING ({same}) GROUP BY {same}),
+          FROM fact_{form.name} SEMI JOIN close USING ({same}) WHERE {where} GROUP BY {same}),
 first AS (SELECT {same}, arg_min(digest, (seq, pos)) AS content, min((seq, pos)) AS earliest
           FROM close GROUP BY {same}),
 verdicts AS (SELECT stage.seq, stage.pos, system_name, stage.key, stage.digest, fault,

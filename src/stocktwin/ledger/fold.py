@@ -28,7 +28,7 @@ from stocktwin.ledger.staging import stage_sql
 from stocktwin.ledger.suspects import suspects
 
 if TYPE_CHECKING:
-    import duckdb
+    from stocktwin.ledger.projection import Projection
 
 CHUNK_ROWS: Final = 25_000
 """Rows per Arrow chunk: DuckDB scans chunks side by side."""
@@ -46,9 +46,9 @@ Content = tuple[pa.Table, pa.Table]
 class Fold:
     """Applies batches to one projection. The caller opens and commits transactions."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, load: Load) -> None:
-        self._con, self._load = con, load
-        self._systems, self._sources = Codebook(con, "system"), Codebook(con, "source")
+    def __init__(self, projection: Projection, load: Load) -> None:
+        self._con, self._seen, self._load = projection.con, projection.seen, load
+        self._systems, self._sources = Codebook(self._con, "system"), Codebook(self._con, "source")
 
     def apply(self, batch: Batch, content: Content | None = None) -> None:
         """Folds one batch in and moves the watermark. `content` spares reading the blob again."""
@@ -115,14 +115,15 @@ class Fold:
         lanes = form.name == "movements" and accept.name_lanes(con, relation, filled)
         retried = retried_by.record_time if retried_by else None
         con.execute(stage_sql(form, relation, filled, lanes=lanes, retried=retried))
-        judging = suspects(con, form)
-        if judging:
-            accept.judge(con, form)
+        where = suspects(con, form, self._seen)
+        if where is not None:
+            accept.judge(con, form, where)
             quarantine.hold(con, form, relation)
         else:
             accept.accept_all(con)
         accepted = accept.book(con, form, filled, retried_by.seq if retried_by else None)
-        if judging and form.table.versioned and not form.clocked:
+        self._seen.note(con, form.name)
+        if where is not None and form.table.versioned and not form.clocked:
             accept.touch(con, form)
         return accepted
 

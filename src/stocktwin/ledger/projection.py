@@ -18,6 +18,7 @@ from stocktwin.domain.failpoint import failpoint
 from stocktwin.ledger import layout
 from stocktwin.ledger.healing import Unfinished
 from stocktwin.ledger.journal.protocol import GENESIS
+from stocktwin.ledger.seen import Seen
 
 if TYPE_CHECKING:
     import duckdb
@@ -50,6 +51,7 @@ class Projection:
     def __init__(self, con: duckdb.DuckDBPyConnection, path: Path | None) -> None:
         self.con = con
         self.path = path
+        self.seen = Seen()
         self._home = path
         self.unfinished = False
         """Whether it is being folded anew, so that nobody may ask it yet."""
