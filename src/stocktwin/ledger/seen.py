@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 SMALL: Final = 1_000_000
 """Facts of a table up to which asking the database is cheaper than an index."""
+READ_ROWS: Final = 1_000_000
 FIRST_SLOTS: Final = 1 << 22
 FULL: Final = 0.8
 """Share of the slots from which on the table grows, by half."""
@@ -82,7 +83,7 @@ class Seen:
                 return None
             index = KeyIndex(max(FIRST_SLOTS, int(rows / FULL * 1.2)))
             facts = con.sql(f"SELECT {PRINT} AS print, seq FROM fact_{table}")
-            for part in facts.to_arrow_reader(SMALL):
+            for part in facts.to_arrow_reader(READ_ROWS):
                 _take(index, part)
             self._indexes[table] = index
         return self._indexes[table]
