@@ -29,7 +29,7 @@ def suspects(con: duckdb.DuckDBPyConnection, form: Form, seen: Seen) -> str | No
     staged = con.sql(f"SELECT {PRINT} AS print, fault IS NOT NULL AS faulty FROM stage").to_arrow_table()
     prints = np.sort(staged.column("print").to_numpy())
     repeated = prints[1:][prints[1:] == prints[:-1]]
-    index = seen.index(con, form.name)
+    index = seen.index(con, form.name, len(prints))
     if index is None:
         where = "true"
         known = f"UNION SELECT key FROM fact_{form.name} SEMI JOIN stage USING (key)"
