@@ -40,7 +40,7 @@ def path_of(projection: Path, table: str) -> Path:
 
 def write(path: Path, kept: Kept) -> None:
     """Writes an index. A disk that is full, or a folder that cannot be written, leaves the old file or none."""
-    parts = [memoryview(np.ascontiguousarray(part)).cast("B") for part in (kept.slots, kept.batches)]
+    parts = [np.ascontiguousarray(part).data.cast("B") for part in (kept.slots, kept.batches)]
     told = {"birth": kept.birth, "facts": kept.facts, "last": kept.last, "count": kept.count, "slots": len(kept.slots),
             "sha256": _digest(parts)}  # fmt: skip
     fresh = path.with_name(path.name + ".new")
@@ -68,7 +68,7 @@ def read(path: Path, birth: str) -> Kept | None:
             data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
         slots = np.frombuffer(data, np.uint64, size, HEADER_BYTES)
         batches = np.frombuffer(data, np.uint32, size, HEADER_BYTES + 8 * size)
-        whole = _digest([memoryview(slots).cast("B"), memoryview(batches).cast("B")]) == told["sha256"]
+        whole = _digest([slots.data.cast("B"), batches.data.cast("B")]) == told["sha256"]
         return Kept(birth, int(told["facts"]), str(told["last"]), int(told["count"]), slots, batches) if whole else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
