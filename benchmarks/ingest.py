@@ -94,6 +94,7 @@ def rebuilt(root: Path) -> None:
 
 def through_duckdb(database: Path, file: Path, key: str) -> None:
     con = duckdb.connect(str(database))
+    con.execute("SET enable_progress_bar = false")
     con.execute(f"CREATE TABLE m ({COLUMNS}{key})")
     con.execute("INSERT INTO m SELECT * FROM read_parquet(?)", [str(file)])
     assert con.execute(BALANCES).fetchall()
@@ -120,6 +121,7 @@ def with_postgres(here: Path, file: Path) -> dict[str, float] | None:
         return None
     csv = here / "movements.csv"
     con = duckdb.connect()
+    con.execute("SET enable_progress_bar = false")
     con.execute(f"COPY (FROM read_parquet('{file}')) TO '{csv}' (HEADER false)")
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     with tempfile.TemporaryDirectory() as folder:
