@@ -41,6 +41,8 @@ FOLD_BATCHES: Final = 4_096
 
 Load = Callable[[int], bytes | None]
 Content = tuple[pa.Table, pa.Table]
+Arrived = tuple[str, Form, set[str]]
+"""A relation of delivered rows, their form, and the columns that are not wholly null."""
 
 
 class Fold:
@@ -97,22 +99,28 @@ class Fold:
                 quarantine.reject(self._con, header, rejected)
             if facts.num_rows:
                 arrived.setdefault(header.table, []).append(self._prepared(FORMS[header.table], header, facts))
-        for name, tables in arrived.items():
-            if self._arrive(FORMS[name], pa.concat_tables(tables)) and name in NAMING_TABLES:
-                self._retry(delivered[-1][0])
-
-    def _arrive(self, form: Form, rows: pa.Table) -> int:
-        filled = {name for name in rows.column_names if not form.coded or rows.column(name).null_count < rows.num_rows}
-        self._con.register("arrived", rows)
+        rows = {f"arrived_{name}": (FORMS[name], pa.concat_tables(tables)) for name, tables in arrived.items()}
+        for relation, (_, table) in rows.items():
+            self._con.register(relation, table)
         try:
-            return self._pipeline(form, "arrived", filled)
+            accepted = self._arrive(
+                [(relation, form, _filled(form, table)) for relation, (form, table) in rows.items()]
+            )
         finally:
-            self._con.unregister("arrived")
+            for relation in rows:
+                self._con.unregister(relation)
+        if accepted & set(NAMING_TABLES):
+            self._retry(delivered[-1][0])
+
+    def _arrive(self, arrived: Sequence[Arrived]) -> set[str]:
+        """Folds registered relations; the tables of which something was accepted."""
+        accept.name_lanes(self._con, [one for one in arrived if one[1].coded])
+        return {form.name for relation, form, filled in arrived if self._pipeline(form, relation, filled)}
 
     def _pipeline(self, form: Form, relation: str, filled: set[str], retried_by: BatchHeader | None = None) -> int:
         """Stages, judges and books the rows of a relation; the number accepted."""
         con = self._con
-        lanes = form.name == "movements" and accept.name_lanes(con, relation, filled)
+        lanes = form.name == "movements" and accept.has_lanes(con)
         retried = retried_by.record_time if retried_by else None
         con.execute(stage_sql(form, relation, filled, lanes=lanes, retried=retried))
         where = suspects(con, form, self._seen)
@@ -133,6 +141,8 @@ class Fold:
             form = FORMS[name]
             if quarantine.take_resolvable(self._con, form):
                 filled = {column.name for column in form.table.columns} | {"attributes"}
+                if form.coded:
+                    accept.name_lanes(self._con, [("retried", form, filled)])
                 self._pipeline(form, "retried", filled, header)
 
     def _prepared(self, form: Form, header: BatchHeader, facts: pa.Table) -> pa.Table:
@@ -159,6 +169,11 @@ class Fold:
         columns = {**extra, **{name: facts.column(name) for name in [*names, "attributes"]}}
         table = pa.table(columns).combine_chunks()
         return pa.Table.from_batches(table.to_batches(max_chunksize=CHUNK_ROWS), schema=table.schema)
+
+
+def _filled(form: Form, rows: pa.Table) -> set[str]:
+    """Columns that are not wholly null; of tables other than events all of them."""
+    return {name for name in rows.column_names if not form.coded or rows.column(name).null_count < rows.num_rows}
 
 
 def portions(batches: Iterable[Batch]) -> Iterator[list[Batch]]:
