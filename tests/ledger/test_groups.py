@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from stocktwin.domain.ports import FixedClock
 from stocktwin.domain.rules import Rules
 from stocktwin.ledger import fold as folding
-from stocktwin.ledger import replay, suspects
+from stocktwin.ledger import replay, seen, suspects
 from stocktwin.ledger.ahead import ahead
 from stocktwin.ledger.journal.blob import decode, encode, grouped, no_rejected
 from stocktwin.ledger.journal.memory import MemoryJournal
@@ -47,15 +47,20 @@ STEP = st.one_of(
 )
 
 
-def folded(journal: MemoryJournal, portions: bool) -> tuple[Any, ...]:
-    """Watermark and fingerprints of a projection folded in portions or batch by batch."""
-    with replay.empty(journal) as (projection, fold):
+def folded(journal: MemoryJournal, portions: bool, indexed: bool = False) -> tuple[Any, ...]:
+    """Watermark and fingerprints of a projection folded in portions or batch by batch, with an index of keys or not."""
+    with pytest.MonkeyPatch.context() as patch, replay.empty(journal) as (projection, fold):
+        if indexed:
+            patch.setattr(seen, "SMALL", 1)
+            patch.setattr(seen, "MUCH", 1)
+            patch.setattr(seen, "FIRST_SLOTS", 3)
         if portions:
             fold.apply_all(list(journal.batches()))
         else:
             for batch in journal.batches():
                 fold.apply(batch)
-        return *projection.watermark(), replay.fingerprints(projection.con)
+        seq, own_hash, _, state = projection.watermark()
+        return seq, own_hash, state, replay.fingerprints(projection.con)
 
 
 def delivery(deliver: Deliver, move: Move, table: str, events: list[Any]) -> Delivery:
@@ -94,7 +99,8 @@ def test_many_at_once_is_one_after_the_other(
         state, counts = ledger.state_hash, ledger._counts()
     one_by_one = folded(journal, portions=False)
     assert folded(journal, portions=True) == one_by_one
-    assert f"{one_by_one[3]:032x}" == state
+    assert folded(journal, portions=False, indexed=True) == one_by_one
+    assert f"{one_by_one[2]:032x}" == state
     assert counts[0] >= 3
 
 
@@ -142,7 +148,7 @@ def test_suspects_are_repeated_or_known(ledger: Ledger, deliver: Deliver, move: 
     names = ("old", "new", "twice", "twice")
     ledger.append([deliver("movements", *(move(name, "sale", 1, from_id="D1") for name in names))])
     con = ledger._projection.con
-    assert suspects.suspects(con, FORMS["movements"])
+    assert suspects.suspects(con, FORMS["movements"], seen.Seen()) == "true"
     found = con.execute("SELECT DISTINCT event_id FROM stage SEMI JOIN suspect USING (key) ORDER BY 1").fetchall()
     assert found == [("new",), ("old",), ("twice",)]  # all are facts by now
     assert con.execute("SELECT count(*) FROM judged").fetchall() == [(2,)]
@@ -193,7 +199,23 @@ def test_ahead_ends_when_nobody_takes() -> None:
     assert not [thread for thread in threading.enumerate() if thread.name == "stocktwin-ahead"]
 
 
-def test_repeated_prints() -> None:
-    """Each value that stands twice or more, once."""
-    prints = np.sort(np.array([5, 1, 5, 2, 2, 2], np.uint64))
-    assert suspects._repeated(prints).tolist() == [2, 5]
+def test_an_index_names_the_batches_to_look_at(
+    monkeypatch: pytest.MonkeyPatch, ledger: Ledger, deliver: Deliver, move: Move, master: list[Delivery]
+) -> None:
+    """Only there is a suspect's fact looked for; where a key stands in several batches, everywhere."""
+    monkeypatch.setattr(seen, "SMALL", 0)
+    monkeypatch.setattr(seen, "MUCH", 0)
+    ledger.append(master)
+    for number in range(4):
+        ledger.append([deliver("movements", move(f"e{number}", "sale", 1, from_id="D1"))])
+    con, index = ledger._projection.con, ledger._projection.seen.index(ledger._projection.con, "movements", 1)
+    assert index is not None
+    assert len(index) == 4
+    prints = np.array([p for (p,) in con.execute(f"SELECT {seen.PRINT} FROM fact_movements ORDER BY seq").fetchall()],
+                      np.uint64)  # fmt: skip
+    assert suspects._looked_up(index, prints[1:3])[1] == "seq IN (5, 6)"
+    assert suspects._looked_up(index, prints[:1] + np.uint64(1))[1] == "false"
+    index.add(prints[:1], np.array([9], np.uint32))
+    assert suspects._looked_up(index, prints[:2])[1] == "true"
+    monkeypatch.setattr(suspects, "FEW_BATCHES", 1)
+    assert suspects._looked_up(index, prints[1:])[1] == "seq BETWEEN 5 AND 7"

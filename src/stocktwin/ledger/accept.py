@@ -10,7 +10,7 @@ from stocktwin.ledger.layout import Form
 from stocktwin.ledger.staging import stored_names
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     import duckdb
 
@@ -18,22 +18,34 @@ SORTED_ROWS: Final = 200_000
 """From so many rows at once on facts are laid down by item: questions about a few items then skip most of them."""
 
 
-def name_lanes(con: duckdb.DuckDBPyConnection, relation: str, filled: Collection[str]) -> bool:
-    """Makes the lane accounts that delivered movements speak of, as `A→B` or by their two ends, where both places are
-    known and no lanes themselves; whether there are lanes now. Coded by the batch that speaks of them first: it makes
-    no difference how many batches are folded at once."""
-    spoken = [
-        f"""SELECT min(seq) AS seq, split_part({side}, '{TRANSIT_SEPARATOR}', 1) AS o,
-        split_part({side}, '{TRANSIT_SEPARATOR}', 2) AS d FROM {relation} WHERE contains({side}, '{TRANSIT_SEPARATOR}')
-        AND split_part({side}, '{TRANSIT_SEPARATOR}', 3) = '' GROUP BY {side}"""
-        for side in ("from_id", "to_id")
-        if side in filled
-    ]
-    if len(spoken) == 2:
-        spoken.append(f"""SELECT min(seq) AS seq, from_id AS o, to_id AS d FROM {relation}
-            WHERE {booking.on_lane_sql()} GROUP BY from_id, to_id""")
+def name_lanes(con: duckdb.DuckDBPyConnection, arrived: Iterable[tuple[str, Form, Collection[str]]]) -> None:
+    """Makes the lane accounts that delivered rows speak of, as `A→B` or, movements, by their two ends, where both
+    places are known and no lanes themselves. Coded by the batch that speaks of them first, whatever its table: it makes
+    no difference how many batches are folded at once. Given are relations and their columns that are not wholly null.
+    """
+    spoken = [select for relation, form, filled in arrived for select in _spoken_sql(relation, form, filled)]
     if spoken:
         con.execute(_NEW_LANES.format(spoken=" UNION ALL ".join(spoken)))
+
+
+def _spoken_sql(relation: str, form: Form, filled: Collection[str]) -> list[str]:
+    """SELECTs of `seq, o, d`: the ends of lanes, and the first batch to speak of them."""
+    named = [column for column, kind in form.references if kind == "place" and column in filled]
+    spoken = [
+        f"""SELECT min(seq) AS seq, split_part({column}, '{TRANSIT_SEPARATOR}', 1) AS o,
+        split_part({column}, '{TRANSIT_SEPARATOR}', 2) AS d FROM {relation}
+        WHERE contains({column}, '{TRANSIT_SEPARATOR}') AND split_part({column}, '{TRANSIT_SEPARATOR}', 3) = ''
+        GROUP BY {column}"""
+        for column in named
+    ]
+    if form.name == "movements" and len(named) == 2:
+        spoken.append(f"""SELECT min(seq) AS seq, from_id AS o, to_id AS d FROM {relation}
+            WHERE {booking.on_lane_sql()} GROUP BY from_id, to_id""")
+    return spoken
+
+
+def has_lanes(con: duckdb.DuckDBPyConnection) -> bool:
+    """Whether there are lane accounts."""
     return bool(con.execute("SELECT 1 FROM place WHERE origin IS NOT NULL LIMIT 1").fetchall())
 
 
@@ -52,19 +64,19 @@ def accept_all(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("CREATE OR REPLACE TEMP VIEW verdict AS SELECT seq, system_name, 'accepted' AS verdict FROM stage")
 
 
-def judge(con: duckdb.DuckDBPyConnection, form: Form) -> None:
+def judge(con: duckdb.DuckDBPyConnection, form: Form, where: str) -> None:
     """Gives every staged row that is not simply accepted a verdict in `judged`: `duplicate`, `conflict` or `fault`.
 
     An event's key is taken once: the same content again is a duplicate, other content a conflict. Where versions are
     allowed, a key and content is taken once. The first in (batch, position) wins. Only keys in `suspect` can
-    have been taken.
+    have been taken, by facts of which the condition `where` holds.
     """
     same = "key, digest" if form.table.versioned else "key"
     con.execute(f"""
 CREATE OR REPLACE TEMP TABLE judged AS
 WITH close AS (SELECT seq, pos, key, digest FROM stage SEMI JOIN suspect USING (key) WHERE fault IS NULL),
 known AS (SELECT {same}, any_value(digest) AS content, true AS known
-          FROM fact_{form.name} SEMI JOIN close USING ({same}) GROUP BY {same}),
+          FROM fact_{form.name} SEMI JOIN close USING ({same}) WHERE {where} GROUP BY {same}),
 first AS (SELECT {same}, arg_min(digest, (seq, pos)) AS content, min((seq, pos)) AS earliest
           FROM close GROUP BY {same}),
 verdicts AS (SELECT stage.seq, stage.pos, system_name, stage.key, stage.digest, fault,

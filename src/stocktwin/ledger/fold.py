@@ -28,7 +28,7 @@ from stocktwin.ledger.staging import stage_sql
 from stocktwin.ledger.suspects import suspects
 
 if TYPE_CHECKING:
-    import duckdb
+    from stocktwin.ledger.projection import Projection
 
 CHUNK_ROWS: Final = 25_000
 """Rows per Arrow chunk: DuckDB scans chunks side by side."""
@@ -41,14 +41,16 @@ FOLD_BATCHES: Final = 4_096
 
 Load = Callable[[int], bytes | None]
 Content = tuple[pa.Table, pa.Table]
+Arrived = tuple[str, Form, set[str]]
+"""A relation of delivered rows, their form, and the columns that are not wholly null."""
 
 
 class Fold:
     """Applies batches to one projection. The caller opens and commits transactions."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, load: Load) -> None:
-        self._con, self._load = con, load
-        self._systems, self._sources = Codebook(con, "system"), Codebook(con, "source")
+    def __init__(self, projection: Projection, load: Load) -> None:
+        self._con, self._seen, self._load = projection.con, projection.seen, load
+        self._systems, self._sources = Codebook(self._con, "system"), Codebook(self._con, "source")
 
     def apply(self, batch: Batch, content: Content | None = None) -> None:
         """Folds one batch in and moves the watermark. `content` spares reading the blob again."""
@@ -97,32 +99,39 @@ class Fold:
                 quarantine.reject(self._con, header, rejected)
             if facts.num_rows:
                 arrived.setdefault(header.table, []).append(self._prepared(FORMS[header.table], header, facts))
-        for name, tables in arrived.items():
-            if self._arrive(FORMS[name], pa.concat_tables(tables)) and name in NAMING_TABLES:
-                self._retry(delivered[-1][0])
-
-    def _arrive(self, form: Form, rows: pa.Table) -> int:
-        filled = {name for name in rows.column_names if not form.coded or rows.column(name).null_count < rows.num_rows}
-        self._con.register("arrived", rows)
+        rows = {f"arrived_{name}": (FORMS[name], pa.concat_tables(tables)) for name, tables in arrived.items()}
+        for relation, (_, table) in rows.items():
+            self._con.register(relation, table)
         try:
-            return self._pipeline(form, "arrived", filled)
+            accepted = self._arrive(
+                [(relation, form, _filled(form, table)) for relation, (form, table) in rows.items()]
+            )
         finally:
-            self._con.unregister("arrived")
+            for relation in rows:
+                self._con.unregister(relation)
+        if accepted & set(NAMING_TABLES):
+            self._retry(delivered[-1][0])
+
+    def _arrive(self, arrived: Sequence[Arrived]) -> set[str]:
+        """Folds registered relations; the tables of which something was accepted."""
+        accept.name_lanes(self._con, [one for one in arrived if one[1].coded])
+        return {form.name for relation, form, filled in arrived if self._pipeline(form, relation, filled)}
 
     def _pipeline(self, form: Form, relation: str, filled: set[str], retried_by: BatchHeader | None = None) -> int:
         """Stages, judges and books the rows of a relation; the number accepted."""
         con = self._con
-        lanes = form.name == "movements" and accept.name_lanes(con, relation, filled)
+        lanes = form.name == "movements" and accept.has_lanes(con)
         retried = retried_by.record_time if retried_by else None
         con.execute(stage_sql(form, relation, filled, lanes=lanes, retried=retried))
-        judging = suspects(con, form)
-        if judging:
-            accept.judge(con, form)
+        where = suspects(con, form, self._seen)
+        if where is not None:
+            accept.judge(con, form, where)
             quarantine.hold(con, form, relation)
         else:
             accept.accept_all(con)
         accepted = accept.book(con, form, filled, retried_by.seq if retried_by else None)
-        if judging and form.table.versioned and not form.clocked:
+        self._seen.note(con, form.name)
+        if where is not None and form.table.versioned and not form.clocked:
             accept.touch(con, form)
         return accepted
 
@@ -132,6 +141,8 @@ class Fold:
             form = FORMS[name]
             if quarantine.take_resolvable(self._con, form):
                 filled = {column.name for column in form.table.columns} | {"attributes"}
+                if form.coded:
+                    accept.name_lanes(self._con, [("retried", form, filled)])
                 self._pipeline(form, "retried", filled, header)
 
     def _prepared(self, form: Form, header: BatchHeader, facts: pa.Table) -> pa.Table:
@@ -158,6 +169,11 @@ class Fold:
         columns = {**extra, **{name: facts.column(name) for name in [*names, "attributes"]}}
         table = pa.table(columns).combine_chunks()
         return pa.Table.from_batches(table.to_batches(max_chunksize=CHUNK_ROWS), schema=table.schema)
+
+
+def _filled(form: Form, rows: pa.Table) -> set[str]:
+    """Columns that are not wholly null; of tables other than events all of them."""
+    return {name for name in rows.column_names if not form.coded or rows.column(name).null_count < rows.num_rows}
 
 
 def portions(batches: Iterable[Batch]) -> Iterator[list[Batch]]:

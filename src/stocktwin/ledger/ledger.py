@@ -105,7 +105,7 @@ class Ledger:
         """Brings the projection up to the journal; a damaged one is healed."""
         projection = self._projection
         try:
-            self._fold = Fold(projection.con, self.journal.blob)
+            self._fold = Fold(projection, self.journal.blob)
             self._catch_up()
         except Exception as error:
             if not is_damage(error):
@@ -117,7 +117,7 @@ class Ledger:
         with self._writing:
             if self._projection is damaged and (damaged.unfinished or not unfinished):
                 self._projection = damaged.anew()
-                self._fold = Fold(self._projection.con, self.journal.blob)
+                self._fold = Fold(self._projection, self.journal.blob)
                 self._snapshots, self._residual, self._live = None, None, LiveStates()
                 self._catch_up()
                 self._projection.unfinished = False
@@ -135,7 +135,7 @@ class Ledger:
             self._projection.commit()
         except BaseException as error:
             self._projection.rollback()
-            self._fold = Fold(con, self.journal.blob)
+            self._fold = Fold(self._projection, self.journal.blob)
             raise self._projection.told(error) from None
 
     def _take(self, group: Sequence[Batch], contents: Mapping[int, tuple[pa.Table, pa.Table]] | None = None) -> None:

@@ -9,15 +9,17 @@ from __future__ import annotations
 import hashlib
 import os
 from contextlib import suppress
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
 
 from stocktwin.domain.errors import EnvironmentFault
 from stocktwin.domain.failpoint import failpoint
 from stocktwin.ledger import layout
 from stocktwin.ledger.healing import Unfinished
 from stocktwin.ledger.journal.protocol import GENESIS
+from stocktwin.ledger.seen import Seen
 
 if TYPE_CHECKING:
     import duckdb
@@ -54,6 +56,11 @@ class Projection:
         self.unfinished = False
         """Whether it is being folded anew, so that nobody may ask it yet."""
 
+    @cached_property
+    def seen(self) -> Seen:
+        """Which keys the facts have, as far as that is worth knowing by heart."""
+        return Seen(self._home, self.watermark()[2].partition(":")[2])
+
     @classmethod
     def open(cls, path: Path | None, journal: Journal) -> Projection:
         """Opens the file when it fits the journal and this code, else starts an empty one (in memory without path)."""
@@ -76,7 +83,7 @@ class Projection:
         con.execute("BEGIN")
         for statement in layout.ddl():
             con.execute(statement)
-        con.execute("INSERT INTO watermark VALUES (0, ?, ?, 0)", [GENESIS, fold_version()])
+        con.execute("INSERT INTO watermark VALUES (0, ?, ?, 0)", [GENESIS, f"{fold_version()}:{uuid4().hex}"])
         con.execute("COMMIT")
         return projection
 
@@ -106,13 +113,13 @@ class Projection:
             seq, own_hash, version, _ = self.watermark()
         except (duckdb.Error, IndexError):
             return False
-        if version != fold_version():
+        if version.partition(":")[0] != fold_version():
             return False
         batch = journal.batch(seq)
         return own_hash == GENESIS if seq == 0 else batch is not None and batch.hash == own_hash
 
     def watermark(self) -> tuple[int, str, str, int]:
-        """Last batch folded in, its hash, the version of the fold, the state hash."""
+        """Last batch folded in, its hash, the version of the fold and the birth of the projection, the state hash."""
         found: tuple[int, str, str, int] = self.con.execute(
             "SELECT seq, hash, version, state FROM watermark"
         ).fetchall()[0]
@@ -144,7 +151,12 @@ class Projection:
         return self.con.cursor()
 
     def close(self) -> None:
-        """Closes the database."""
+        """Closes the database; what is worth keeping of the key indexes is written."""
+        import duckdb
+
+        if "seen" in self.__dict__:
+            with suppress(duckdb.Error):
+                self.seen.keep(self.con.cursor())
         self.con.close()
         if self.path is not None and self._home is not None and self.path != self._home and self.path.exists():
             failpoint("projection.rename")

@@ -31,7 +31,7 @@ def empty(journal: Journal) -> Iterator[tuple[Projection, Fold]]:
     """An empty projection in memory and its fold."""
     projection = Projection.open(None, journal)
     try:
-        yield projection, Fold(projection.con, journal.blob)
+        yield projection, Fold(projection, journal.blob)
     finally:
         projection.close()
 

@@ -143,7 +143,16 @@ def fault_values_sql(form: Form, attribute: str) -> str:
 
 def _fault_case(form: Form) -> str:
     cases = [f"WHEN {fault.when} THEN {number}" for number, fault in enumerate(faults(form))]
-    return f"CASE {' '.join(cases)} END" if cases else "CAST(NULL AS INTEGER)"
+    usual = [f"WHEN {_sound_sql(form)} THEN NULL"] if form.quantities else []
+    return f"CASE {' '.join([*usual, *cases])} END" if cases else "CAST(NULL AS INTEGER)"
+
+
+def _sound_sql(form: Form) -> str:
+    """SQL condition that holds for most rows and for none with a fault: told at once, so that none is looked for."""
+    known = [f"{code_name(column, kind)} IS NOT NULL" for column, kind in form.references]
+    plain = [f"plain_{name} IS NOT NULL" for name in form.quantities]
+    past = ["event_time <= latest"] if form.table.column("event_time") else []
+    return " AND ".join([*known, *plain, *past])
 
 
 def resolved_sql(form: Form, relation: str) -> str:
