@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from stocktwin.app.answers.ledger import stock
+from stocktwin.app.answers.past import then
+from stocktwin.app.answers.reserved import available
 from stocktwin.ledger.ledger import Ledger
 from stocktwin.ledger.lots.expiry import expire, unexpired
 from stocktwin.ledger.lots.kept import newest, twin_clock
@@ -73,6 +75,23 @@ def test_a_lot_issued_under_a_wrong_name_does_not_expire_twice(shelf: Ledger, de
     snapshot = unexpired(shelf, shelf.snapshot())
     assert snapshot.on_hand[snapshot.row("I", "D1")] == 4
     assert sum(on_hand(shelf).values()) == 4 + 1
+
+
+@pytest.mark.parametrize(("sold", "expired"), [(4, 10), (9, 6), (20, 0)])
+def test_what_was_issued_without_a_lot_does_not_expire(
+    shelf: Ledger, deliver: Deliver, move: Move, sold: int, expired: int
+) -> None:
+    shelf.append([deliver("movements", move("5", "sale", sold, 3, from_id="D1"))])
+    left = 22 - sold - expired
+    snapshot = unexpired(shelf, shelf.snapshot())
+    assert snapshot.on_hand[snapshot.row("I", "D1")] == left
+    assert sum(on_hand(shelf).values()) == left + 1
+    asked: dict[str, Any] = dict.fromkeys(("item", "location", "at", "known_at", "limit", "after"))
+    levels = {row["location_id"]: row["on_hand"] for row in available(shelf, "UTC", **asked)["rows"]}
+    assert levels == {"D1": left, "D2": 1}
+    assert {row["location_id"]: row["on_hand"] for row in then(shelf, "UTC", {})["rows"]} == levels
+    told = expire(shelf, shelf.balances())
+    assert sum(told.column("quantity").to_pylist()) == sum(shelf.balances().column("quantity").to_pylist())
 
 
 def test_what_is_kept_is_brought_up_to_date(shelf: Ledger, deliver: Deliver, move: Move) -> None:

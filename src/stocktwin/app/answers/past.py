@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from stocktwin.app.answers.ledger import moment
 from stocktwin.app.answers.paging import cursor, page, read_cursor, refuse
+from stocktwin.app.answers.reserved import STANDING
 from stocktwin.app.answers.values import exact, iso, number, plain_answer
 from stocktwin.domain.errors import UsageError
 from stocktwin.ledger.account_query import Account, Times, history_of, levels_of, spot
@@ -90,14 +91,17 @@ def then(
     after: str | None = None,
 ) -> Row:
     """Stock as of T, as known at D and as known now, per item and location; `changed`: only where they differ."""
+    from stocktwin.ledger.lots.expiry import expire
+
     times = times_of(asked, timezone)
     place: dict[str, Any] = {"item_id": asked.get("item"), "location_id": asked.get("location"), "stocking_only": True}
-    now = _levels(ledger.balances(at=times.at, **place))
+    now = _levels(expire(ledger, ledger.balances(at=times.at, **place), times.at))
     before = now
     if times.learned_by is not None:
-        before = _levels(balances_learned(ledger, times.learned_by, at=times.at, **place))
+        before = _levels(expire(ledger, balances_learned(ledger, times.learned_by, at=times.at, **place), times.at))
     elif times.known_at is not None:
-        before = _levels(ledger.balances(at=times.at, known_at=times.known_at, **place))
+        told = ledger.balances(at=times.at, known_at=times.known_at, **place)
+        before = _levels(expire(ledger, told, times.at, times.known_at))
     rows = [_both(key, before.get(key), now.get(key)) for key in sorted(before.keys() | now.keys())]
     differing = sum(1 for row in rows if row["difference"])
     words = (search or "").casefold().split()
@@ -113,13 +117,13 @@ def then(
 
 
 def _levels(table: Any) -> dict[tuple[str, str], Row]:
-    """Our unrestricted stock by item and location, lots added up."""
+    """Our unrestricted, unexpired stock by item and location, lots added up."""
     found: dict[tuple[str, str], Row] = {}
     for row in table.to_pylist():
-        if (row["condition"] or "unrestricted") == "unrestricted" and row["owner"] is None:
+        if row["condition"] in STANDING and row["owner"] is None:
             key = row["item_id"], row["location_id"]
             kept = found.setdefault(key, {**row, "quantity": 0})
-            kept["quantity"] += row["quantity"]
+            kept["quantity"] += row["quantity"] if row["condition"] != "expired" else 0
     return found
 
 

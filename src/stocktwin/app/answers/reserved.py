@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 Pair = tuple[str, str]
+STANDING = (None, "unrestricted", "expired")
+"""Conditions of which a place is listed; what has expired counts as nothing."""
 _INSTANTS = ("ordered_at", "requested_at", "promised_at", "expires_at")
 _QUANTITIES = ("quantity", "cancelled", "posted", "pending", "covered")
 
@@ -74,11 +76,15 @@ def available(
 def _levels(
     ledger: Ledger, at: int | None, known_at: int | None, item: str | None, location: str | None
 ) -> dict[Pair, Row]:
-    """Our unrestricted stock by item and location, lots added up."""
+    """Our unrestricted, unexpired stock by item and location, lots added up."""
+    from stocktwin.ledger.lots.expiry import expire
+
     found: dict[Pair, Row] = {}
-    for row in ledger.balances(at=at, known_at=known_at, item_id=item, location_id=location).to_pylist():
-        if (row["condition"] or "unrestricted") == "unrestricted" and row["owner"] is None:
-            found.setdefault(_pair(row), {**row, "quantity": 0})["quantity"] += row["quantity"]
+    told = ledger.balances(at=at, known_at=known_at, item_id=item, location_id=location)
+    for row in expire(ledger, told, at, known_at).to_pylist():
+        if row["condition"] in STANDING and row["owner"] is None:
+            here = found.setdefault(_pair(row), {**row, "quantity": 0})
+            here["quantity"] += row["quantity"] if row["condition"] != "expired" else 0
     return found
 
 
