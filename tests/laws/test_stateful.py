@@ -46,7 +46,7 @@ def test_a_few_lives() -> None:
 
 @pytest.mark.slow
 def test_long_lives() -> None:
-    live(20, 20)
+    live(12, 20)
 
 
 # ---- the tests are tested: each planted bug must be found

@@ -78,7 +78,7 @@ def test_a_few_flipped_bits(root: Path) -> None:
 
 @pytest.mark.slow
 def test_flipped_bits(root: Path) -> None:
-    found = faults(root, "flips", 150, "--seed", "1")
+    found = faults(root, "flips", 80, "--seed", "1")
     assert found["wrong"] == []
     assert {kind.rpartition(" ")[2] for kind in found["journal"]} == {"opening", "verify", "harmless"}
 
@@ -90,7 +90,7 @@ def test_full_disks(root: Path, small_disks: None) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "count"), [("kills", 12), ("images", 30), ("flips", 30)])
+@pytest.mark.parametrize(("kind", "count"), [("kills", 8), ("images", 24), ("flips", 24)])
 def test_a_planted_defect_is_found(root: Path, compiler: None, kind: str, count: int) -> None:
     """A message acknowledged before it is taken; a journal that does not wait for the disk; no note of the head."""
     assert faults(root, kind, count, "--plant", "--verify-every", "100")["wrong"] != []
