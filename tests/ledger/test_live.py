@@ -15,7 +15,7 @@ from stocktwin.domain.ports import FixedClock
 from stocktwin.domain.rules import Rules
 from stocktwin.kernels import accounts as kernels
 from stocktwin.ledger import balances as balance_query
-from stocktwin.ledger import live
+from stocktwin.ledger import live, status_query
 from stocktwin.ledger.accounts import Accounts, Names
 from stocktwin.ledger.balances import balances, stocking_sql
 from stocktwin.ledger.journal.memory import MemoryJournal
@@ -269,6 +269,29 @@ def test_the_ledger_answers_from_it(watched: Watched) -> None:
         assert watched.ledger.balances(book="erp", stocking_only=False).equals(
             balances(con, book="erp", stocking_only=False)
         )
+        assert watched.ledger.conservation_residual == 0
+        assert watched.ledger.status()["unanchored"] == status_query.unanchored(con)
+
+
+@settings(max_examples=12)
+@given(steps=histories(), at=st.integers(0, 60), back=st.integers(0, 9), of=st.booleans())
+def test_the_past_is_what_sql_adds_up(deliver: Deliver, steps: list[Step], at: int, back: int, of: bool) -> None:
+    made = Watched(deliver)
+    with made.ledger as ledger:
+        for step in steps:
+            made.take(step)
+        if of:
+            ledger.balances()
+        con = ledger._projection.cursor()
+        time, known = START + at * HOUR, made.clock.now() - back * HOUR // 60
+        for asked in ({"at": time}, {"known_at": known}, {"at": time, "known_at": known}):
+            for book in (None, "erp") if _knows(con, "erp") else (None,):
+                more: dict[str, Any] = {"book": book, "stocking_only": False, **asked}
+                assert ledger.balances(**more).equals(balances(con, **more)), more
+
+
+def _knows(con: Any, system: str) -> bool:
+    return bool(con.execute("SELECT 1 FROM system WHERE name = ?", [system]).fetchall())
 
 
 def test_more_names_than_a_key_can_hold_are_left_to_sql(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -277,8 +300,8 @@ def test_more_names_than_a_key_can_hold_are_left_to_sql(watched: Watched, monkey
     monkeypatch.setattr(Names, "__init__", lambda self, most=0: _small(self))
     con = watched.ledger._projection.cursor()
     assert watched.ledger.balances().equals(balances(con))
-    assert watched.ledger._live._crowded
+    assert watched.ledger._projection.live._crowded
 
 
 def _small(names: Names) -> None:
-    names.texts, names._numbers, names._most = [None], {}, 1
+    names.texts, names._numbers, names.most = [None], {}, 1

@@ -43,7 +43,7 @@ class Names:
     def __init__(self, texts: Sequence[str] = (), most: int = 2**31) -> None:
         self.texts: list[str | None] = [None, *texts]
         self._numbers = {text: number for number, text in enumerate(texts, 1)}
-        self._most = most
+        self.most = most
 
     def numbers(self, column: pa.ChunkedArray | pa.Array) -> Ints:
         """The number of each text; new ones are numbered."""
@@ -59,8 +59,8 @@ class Names:
         if found is None:
             found = self._numbers[text] = len(self.texts)
             self.texts.append(text)
-            if found >= self._most:
-                raise Crowded(f"more than {self._most - 1:,} different lots or owners")
+            if found >= self.most:
+                raise Crowded(f"more than {self.most - 1:,} different lots or owners")
         return found
 
     def ranks(self) -> Ints:

@@ -51,15 +51,19 @@ def balances(
     NotFoundError names an item, location or system that the twin does not know.
     """
     system = None if book is None else book_code(con, book)
-    everything = item_id is None and location_id is None
-    if live is not None and everything and at is None and known_at is None and movements(con) >= MANY_MOVEMENTS:
-        found = live.balances(con, system, stocking_sql() if stocking_only else None)
+    if live is not None and item_id is None and location_id is None and movements(con) >= MANY_MOVEMENTS:
+        found = live.balances(con, system, stocking_sql(known_at) if stocking_only else None, at, known_at)
         if found is not None:
             return found
     item = None if item_id is None else code_of(con, "item", "item_id", item_id)
     place = None if location_id is None else code_of(con, "place", "place_id", location_id, "location")
     view = make_view(con, at=at, known_at=known_at, system=system, item=item)
     return con.sql(_select(view, place, stocking_only)).to_arrow_table().cast(BALANCE_SCHEMA)
+
+
+def summed(con: duckdb.DuckDBPyConnection, system: int | None) -> pa.Table:
+    """All accounts of a book, real and virtual, added up in SQL: what the live state is held against."""
+    return con.sql(_select(make_view(con, system=system), None, False)).to_arrow_table().cast(BALANCE_SCHEMA)
 
 
 def movements(con: duckdb.DuckDBPyConnection) -> int:

@@ -8,7 +8,7 @@ replaces what happened before it, whenever it was counted.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from stocktwin.domain.identity import UNKNOWN
@@ -188,6 +188,19 @@ def routed_sql(member: str) -> str:
     return f"""SELECT m.*, coalesce(route.lane, m.out_place) AS left_place FROM ({receipts}) m
         LEFT JOIN ({route}) route ON route.shipment_id = m.shipment_id AND route.item = m.item
         AND route.to_place = m.to_place AND route.from_place = coalesce(m.from_place, -1)"""
+
+
+def recent_sql(view: View, since: int) -> str:
+    """SELECT of `item, place, quantity`: what was posted to unrestricted stock after an event time (µs); openings are
+    left out."""
+    members = f"({member_sql(view)})"
+    routed = f"UNION ALL SELECT * FROM ({routed_sql(members)}) WHERE event_time > {since}" if view.routed else ""
+    straight = f"NOT ({ROUTABLE})" if view.routed else "true"
+    plain = replace(view, openings=())
+    return f"""WITH booked AS (SELECT *, out_place AS left_place FROM {members}
+            WHERE event_time > {since} AND {straight} {routed}), leg AS ({_leg_sql(plain)})
+        SELECT item, place, CAST(sum(quantity) AS BIGINT) AS quantity FROM leg WHERE condition = 'unrestricted'
+        GROUP BY item, place HAVING sum(quantity) <> 0"""
 
 
 _NO_OPENINGS = [

@@ -71,19 +71,19 @@ class Side:
 
 def fold(con: duckdb.DuckDBPyConnection, view: View) -> Accounts:
     """All accounts of a view."""
-    accounts = Accounts(item_codes(con))
+    accounts = Accounts(codes(con, "item"))
     fold_into(accounts, con, view)
     return accounts
 
 
-def item_codes(con: duckdb.DuckDBPyConnection) -> int:
-    """One more than the largest code of an item."""
-    return int(con.execute("SELECT coalesce(max(code), -1) + 1 FROM item").fetchall()[0][0])
+def codes(con: duckdb.DuckDBPyConnection, table: str) -> int:
+    """How many codes of an `item` or a `place` there are: one more than the largest."""
+    return int(con.execute(f"SELECT coalesce(max(code), -1) + 1 FROM {table}").fetchall()[0][0])
 
 
 def fold_into(accounts: Accounts, con: duckdb.DuckDBPyConnection, view: View) -> None:
     """Adds the postings of a view to accounts that have none of its items yet."""
-    accounts.know_items(item_codes(con))
+    accounts.know_items(codes(con, "item"))
     for side in legs(accounts, con, view, member_sql(view)):
         side.post(accounts)
     if view.openings:

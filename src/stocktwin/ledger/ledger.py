@@ -28,7 +28,6 @@ from stocktwin.ledger.following import writing
 from stocktwin.ledger.healing import healing, is_damage
 from stocktwin.ledger.journal.blob import GROUP_BATCHES, conform, encode_json, grouped, pieces
 from stocktwin.ledger.journal.protocol import DECISION, FACTS, RULES, Batch, BatchHeader, Journal, digest
-from stocktwin.ledger.live import LiveStates
 from stocktwin.ledger.projection import Projection
 from stocktwin.tables.batch import Delivery
 from stocktwin.tables.schema import TABLES
@@ -68,7 +67,6 @@ class Ledger:
         self._writing = threading.RLock()
         self._cache_lock = threading.RLock()
         self._snapshots: Snapshots | None = None
-        self._live = LiveStates()
         self._residual: tuple[int, int] | None = None
         self._begin()
 
@@ -118,7 +116,7 @@ class Ledger:
             if self._projection is damaged and (damaged.unfinished or not unfinished):
                 self._projection = damaged.anew()
                 self._fold = Fold(self._projection, self.journal.blob)
-                self._snapshots, self._residual, self._live = None, None, LiveStates()
+                self._snapshots, self._residual = None, None
                 self._catch_up()
                 self._projection.unfinished = False
 
@@ -268,23 +266,23 @@ class Ledger:
     @healing
     def conservation_residual(self) -> int:
         """The largest |sum over all accounts| of any item, over the record and every book: 0 unless it leaks."""
-        from stocktwin.ledger.invariants import conservation_residual
+        from stocktwin.ledger.invariants import residual_at_a_glance
 
         head = self.head
         if self._residual is None or self._residual[0] != head:
-            self._residual = (head, conservation_residual(self._projection.cursor()))
+            self._residual = (head, residual_at_a_glance(self._projection.cursor()))
         return self._residual[1]
 
     @healing
     def balances(self, /, **asked: Any) -> pa.Table:
         """Balances of accounts, on the record or in the `book` of a system, up to event time `at`, as known at record
         time `known_at`, of all or of one `item_id`, `location_id`: `balances.balances`."""
-        return balance_query.balances(self._projection.cursor(), live=self._live, **asked)
+        return balance_query.balances(self._projection.cursor(), live=self._projection.live, **asked)
 
     @healing
     def status(self) -> dict[str, Any]:
         """Counts that add up, per system too; clock, lags, laws at a glance."""
-        answer = status_query.status(self._projection.cursor(), self._clock.now())
+        answer = status_query.status(self._projection.cursor(), self._clock.now(), self._projection.live)
         return {
             **answer,
             "conservation_residual": self.conservation_residual,

@@ -9,6 +9,8 @@ came free because of a name. Other rules, another authority or very many such it
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -18,16 +20,23 @@ import pyarrow.compute as pc
 
 from stocktwin.domain.identity import CONDITIONS
 from stocktwin.kernels.accounts import CLAIMED, FED
-from stocktwin.ledger import dense
+from stocktwin.ledger import dense, live_file
 from stocktwin.ledger.accounts import NEVER, PLACE, WHOLE, Accounts, Codes, Crowded, Ints, keys_of, parts_of
 from stocktwin.ledger.books import OPENING_METHODS, ROUTABLE, View, make_view, member_sql
+from stocktwin.ledger.dense import codes
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import duckdb
     import numpy.typing as npt
 
+    from stocktwin.ledger.journal.protocol import Journal
+
 MANY: Final = 0.2
 """Share of the items from which on adding everything up anew is cheaper."""
+KEPT_EVERY: Final = 256
+"""Batches after which the file is written again."""
 PLAIN_KINDS: Final = ("facts", "rules", "decision")
 """Kinds of batches whose effect on balances is known here."""
 
@@ -40,36 +49,112 @@ class Live:
     view: View
     head: int
     hash: str
+    places: int
+    """Places that had a code."""
     order: Codes | None = None
     """Rows in the order of answers, of as many accounts as there were."""
 
 
 class LiveStates:
-    """The live states of the record and of the books of systems. Safe to share between threads."""
+    """The live states of the record and of the books of systems, that of the record also in a file. Safe to share
+    between threads."""
 
-    def __init__(self) -> None:
+    journal: Journal | None = None
+    """Tells what the file may continue."""
+
+    def __init__(self, beside: Path | None = None, version: str = "") -> None:
+        """`beside` is the projection's file, `version` names the code."""
+        self.path = None if beside is None else beside.with_name(beside.name + live_file.SUFFIX)
+        self._version = version
         self._lock = threading.RLock()
         self._states: dict[int | None, Live] = {}
+        self._written = 0
         self._crowded = False
 
-    def balances(self, con: duckdb.DuckDBPyConnection, system: int | None, stocking: str | None) -> pa.Table | None:
-        """All accounts of a book as it stands, as `balances.balances` answers; None where keys cannot tell them apart.
-        `stocking` is a SELECT of the codes of places that are shown."""
+    def anew(self) -> LiveStates:
+        """None yet, for a projection that is folded anew instead of a damaged one."""
+        fresh = LiveStates(None, self._version)
+        fresh.path, fresh.journal = self.path, self.journal
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)
+        return fresh
+
+    def keep(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Writes the record's live state to its file, unless it is there."""
         with self._lock:
-            if self._crowded:
-                return None
-            con.execute("BEGIN")
-            try:
-                old = self._states.pop(system, None)  # what is interrupted is not kept
-                live = newest(con, old, system)
-                told = answer(con, live, stocking)
-                self._states[system] = live
-                return told
-            except Crowded:
-                self._crowded = True
-                return None
-            finally:
-                con.execute("ROLLBACK")
+            live = self._states.get(None)
+            if live is None or self.path is None or live.head == self._written:
+                return
+            if live_file.write(con, live, self.path, self._version):
+                self._written = live.head
+
+    def held(self, con: duckdb.DuckDBPyConnection) -> list[int | None]:
+        """Books (None: the record) whose live state is in memory or in the file."""
+        with self._lock:
+            filed = None not in self._states and self._read(con) is not None
+            return [*([None] if filed else []), *self._states]
+
+    def balances(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        system: int | None,
+        stocking: str | None,
+        at: int | None = None,
+        known_at: int | None = None,
+    ) -> pa.Table | None:
+        """All accounts of a book, as `balances.balances` answers; None where keys cannot tell them apart. `stocking` is
+        a SELECT of the codes of places that are shown."""
+        if self._crowded:
+            return None
+        con.execute("BEGIN")
+        try:
+            if at is not None or known_at is not None:
+                view = make_view(con, at=at, known_at=known_at, system=system)
+                return answer(con, Live(dense.fold(con, view), view, 0, "", 0), stocking)
+            with self.standing(con, system) as live:
+                return answer(con, live, stocking)
+        except Crowded:
+            self._crowded = True
+            return None
+        finally:
+            con.execute("ROLLBACK")
+
+    def unanchored(self, con: duckdb.DuckDBPyConnection) -> int | None:
+        """How many accounts of the record should have opened with a level and did not; None as in `balances`."""
+        if self._crowded:
+            return None
+        con.execute("BEGIN")
+        try:
+            with self.standing(con, None) as live:
+                return len(dense.unanchored(con, live.accounts))
+        except Crowded:
+            self._crowded = True
+            return None
+        finally:
+            con.execute("ROLLBACK")
+
+    @contextmanager
+    def standing(self, con: duckdb.DuckDBPyConnection, system: int | None) -> Iterator[Live]:
+        """The live state of a book within a transaction; nobody else changes it meanwhile."""
+        with self._lock:
+            old = self._states.pop(system, None)  # what is interrupted is not kept
+            if old is None and system is None:
+                old = self._read(con)
+            live = newest(con, old, system)
+            yield live
+            self._states[system] = live
+            if system is None and live.head - self._written >= KEPT_EVERY:
+                self.keep(con)
+
+    def _read(self, con: duckdb.DuckDBPyConnection) -> Live | None:
+        if self.path is None or self.journal is None:
+            return None
+        live = live_file.read(con, self.path, self._version, make_view(con))
+        batch = None if live is None else self.journal.batch(live.head)
+        if live is None or batch is None or batch.hash != live.hash:
+            return None
+        self._written = live.head
+        return live
 
 
 def newest(con: duckdb.DuckDBPyConnection, old: Live | None, system: int | None = None) -> Live:
@@ -79,9 +164,9 @@ def newest(con: duckdb.DuckDBPyConnection, old: Live | None, system: int | None 
         return old
     view = make_view(con, system=system)
     if old is not None and continues(con, old, view) and _advance(con, old):
-        old.head, old.hash = head, own_hash
+        old.head, old.hash, old.places = head, own_hash, codes(con, "place")
         return old
-    return Live(dense.fold(con, view), view, head, own_hash)
+    return Live(dense.fold(con, view), view, head, own_hash, codes(con, "place"))
 
 
 def continues(con: duckdb.DuckDBPyConnection, old: Live, view: View) -> bool:
@@ -94,7 +179,7 @@ def continues(con: duckdb.DuckDBPyConnection, old: Live, view: View) -> bool:
 
 def _advance(con: duckdb.DuckDBPyConnection, live: Live) -> bool:
     """Takes in what came later; whether that was worth it (else the state is spoilt)."""
-    live.accounts.know_items(dense.item_codes(con))
+    live.accounts.know_items(codes(con, "item"))
     members = f"SELECT * FROM ({member_sql(live.view)}) WHERE seq > {live.head}"
     items = _entangled(con, live, members)
     known = len(live.accounts.columns.start)

@@ -19,6 +19,7 @@ from stocktwin.domain.failpoint import failpoint
 from stocktwin.ledger import layout
 from stocktwin.ledger.healing import Unfinished
 from stocktwin.ledger.journal.protocol import GENESIS
+from stocktwin.ledger.live import LiveStates
 from stocktwin.ledger.seen import Seen
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class Projection:
         self._home = path
         self.unfinished = False
         """Whether it is being folded anew, so that nobody may ask it yet."""
+        self.live = LiveStates(path, fold_version())
+        """The balances that follow from it, as dense columns."""
 
     @cached_property
     def seen(self) -> Seen:
@@ -69,11 +72,14 @@ class Projection:
         if path is not None and path.exists():
             found = _try_open(path)
             if found is not None and found.fits(journal):
+                found.live.journal = journal
                 return found
             if found is not None:
                 found.close()
             _delete(path)
-        return cls._create(path)
+        created = cls._create(path)
+        created.live.journal = journal
+        return created
 
     @classmethod
     def _create(cls, path: Path | None) -> Projection:
@@ -103,6 +109,7 @@ class Projection:
         except Exception as error:
             raise self.told(error) from None
         fresh._home, fresh.unfinished = self._home, True
+        fresh.live = self.live.anew()
         return fresh
 
     def fits(self, journal: Journal) -> bool:
@@ -157,6 +164,7 @@ class Projection:
         if "seen" in self.__dict__:
             with suppress(duckdb.Error):
                 self.seen.keep(self.con.cursor())
+        self.live.keep(self.con)
         self.con.close()
         if self.path is not None and self._home is not None and self.path != self._home and self.path.exists():
             failpoint("projection.rename")

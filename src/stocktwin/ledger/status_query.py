@@ -6,12 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from stocktwin.domain.calendar import MICROSECONDS_PER_DAY
+from stocktwin.ledger import balances as balance_query
+from stocktwin.ledger.balances import movements
 from stocktwin.ledger.books import legs_sql, make_view, reporters, rules_in_force
 from stocktwin.ledger.journal.blob import POSITIONS
 from stocktwin.tables.schema import SENSED
 
 if TYPE_CHECKING:
     import duckdb
+
+    from stocktwin.ledger.live import LiveStates
 
 QUARANTINE_SCHEMA = pa.schema(
     [
@@ -87,14 +92,29 @@ def clock(con: duckdb.DuckDBPyConnection, now: int) -> int:
 
 
 def _latest(con: duckdb.DuckDBPyConnection, columns: list[tuple[str, str]], since: int = 0) -> int | None:
-    told = (f"SELECT max({name}) FROM fact_{table} JOIN batch USING (seq) WHERE seq > {since} AND {name} <= record_time"
-            for table, name in columns)  # fmt: skip
-    rows = con.execute(" UNION ALL ".join(told)).fetchall()
-    return max((at for (at,) in rows if at is not None), default=None)
+    """The latest of some times that is not after the record time of its batch."""
+    told = (_latest_of(con, table, name, since) for table, name in columns)
+    return max((at for at in told if at is not None), default=None)
 
 
-def status(con: duckdb.DuckDBPyConnection, now: int) -> dict[str, Any]:
-    """Counts, clock and warnings; `now` (µs) is what lags are measured from."""
+def _latest_of(con: duckdb.DuckDBPyConnection, table: str, name: str, since: int) -> int | None:
+    """Nearly every time is before its record time, so the last day of them settles it: the rest is looked at only if
+    not."""
+    facts = f"fact_{table} WHERE seq > {since}"
+    newest = con.execute(f"SELECT max({name}) FROM {facts}").fetchall()[0][0]
+    if newest is None:
+        return None
+    for bound in (newest - MICROSECONDS_PER_DAY, -(2**62)):
+        latest = con.execute(f"""SELECT max({name}) FROM (SELECT seq, {name} FROM {facts} AND {name} > {bound})
+            JOIN batch USING (seq) WHERE {name} <= record_time""").fetchall()[0][0]
+        if latest is not None:
+            return int(latest)
+    return None
+
+
+def status(con: duckdb.DuckDBPyConnection, now: int, live: LiveStates | None = None) -> dict[str, Any]:
+    """Counts, clock and warnings; `now` (µs) is what lags are measured from. Where there are many movements, `live`
+    spares adding them up."""
     systems = counts(con)
     latest = last_event_times(con)
     for system in systems:
@@ -109,17 +129,20 @@ def status(con: duckdb.DuckDBPyConnection, now: int) -> dict[str, Any]:
         "movements": _one(con, "SELECT count(*) FROM fact_movements"),
         "observations": _one(con, "SELECT count(*) FROM fact_observations"),
         "as_of": now if clock is None else clock,
-        "unanchored": unanchored(con),
+        "unanchored": unanchored(con, live),
         "warnings": warnings(con),
         "sources": systems,
     }
 
 
-def unanchored(con: duckdb.DuckDBPyConnection) -> int:
+def unanchored(con: duckdb.DuckDBPyConnection, live: LiveStates | None = None) -> int:
     """Accounts of the record that should open with a snapshot and have none yet."""
     view = make_view(con)
     if not view.openings:
         return 0
+    counted = live.unanchored(con) if live is not None and movements(con) >= balance_query.MANY_MOVEMENTS else None
+    if counted is not None:
+        return counted
     return _one(con, f"""WITH {legs_sql(view)}
         SELECT count(*) FROM fed WHERE (item, place) NOT IN (SELECT (item, place) FROM opening)""")  # fmt: skip
 

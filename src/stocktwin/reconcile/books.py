@@ -1,13 +1,15 @@
-"""Books side by side: where what one system says differs from the record, since when, and how much money it is."""
+"""Where what one system says differs from the record, what of it is not due yet, and how much money it is."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-Pair = tuple[str, str]
-"""(item_id, location_id)."""
+import numpy as np
+
+if TYPE_CHECKING:
+    from stocktwin.ledger.sides import Sides
 
 
 @dataclass(frozen=True)
@@ -21,47 +23,58 @@ class Discrepancy:
     """On hand in each system's own book; systems that say nothing of the pair are absent (absence is not zero)."""
     value: float | None
     """Largest difference from the record at unit cost; None without a cost."""
+    in_flight: Mapping[str, int] = field(default_factory=dict)
+    """Part of book − record that is not due yet, by system, where there is any."""
 
     @property
     def difference(self) -> int:
-        """The difference from the record that is largest in size (book − record)."""
-        return max((book - self.record for book in self.books.values()), key=abs, default=0)
+        """The difference from the record that is largest in size (book − record − in flight)."""
+        off = (book - self.record - self.in_flight.get(system, 0) for system, book in self.books.items())
+        return max(off, key=abs, default=0)
 
 
-def compare_books(
-    record: Mapping[Pair, int], books: Mapping[str, Mapping[Pair, int]], atomic_cost: Mapping[str, float | None]
-) -> list[Discrepancy]:
-    """Item-locations where at least one system's book differs from the record; most money first, then most units.
+@dataclass(frozen=True)
+class Comparison:
+    """Books compared with the record."""
+
+    differing: list[Discrepancy]
+    """Most money first, then most units."""
+    only_in_flight: int
+    """Item-locations whose books differ by nothing but what is in flight."""
+
+
+def compare_sides(sides: Sides, atomic_cost: Mapping[str, float | None]) -> Comparison:
+    """Item-locations where a book differs from the record by more than what is in flight between the two.
 
     `atomic_cost` is the cost of one atomic unit by item.
-
-    >>> found = compare_books({("A", "DC"): 10}, {"erp": {("A", "DC"): 10}, "wms": {("A", "DC"): 7}}, {"A": 2.0})
-    >>> found[0].difference, found[0].value
-    (-3, 6.0)
     """
-    told: dict[Pair, dict[str, int]] = defaultdict(dict)
-    for system, balances in sorted(books.items()):
-        for pair, quantity in balances.items():
-            told[pair][system] = quantity
-    found = []
-    for (item, location), said in told.items():
-        own = record.get((item, location), 0)
-        if any(quantity != own for quantity in said.values()):
-            entry = Discrepancy(item, location, own, said, None)
-            cost = atomic_cost.get(item)
-            value = None if cost is None else abs(entry.difference) * cost
-            found.append(Discrepancy(item, location, own, said, value))
-    return sorted(found, key=lambda one: (-(one.value or 0.0), -abs(one.difference), one.item_id, one.location_id))
+    settled = {system: sides.settled(system) for system in sides.books}
+    off = np.zeros(len(sides.record), bool)
+    apart = np.zeros(len(sides.record), bool)
+    for system, book in sides.books.items():
+        off |= settled[system] != 0
+        apart |= book.told & (book.on_hand != sides.record)
+    at = np.flatnonzero(off)
+    items, locations = (ids.take(at).to_pylist() for ids in (sides.item_id, sides.location_id))
+    found = [
+        _discrepancy(sides, row, item, location, atomic_cost.get(item))
+        for row, item, location in zip(at.tolist(), items, locations, strict=True)
+    ]
+    return Comparison(sorted(found, key=_most_money_first), int((apart & ~off).sum()))
 
 
-def on_hand_by_pair(rows: Iterable[Mapping[str, object]]) -> dict[Pair, int]:
-    """Unrestricted on hand per item-location, lots and owners added up, from balance rows.
+def _discrepancy(sides: Sides, row: int, item: str, location: str, cost: float | None) -> Discrepancy:
+    told = {system: book for system, book in sides.books.items() if book.told[row]}
+    entry = Discrepancy(
+        item,
+        location,
+        int(sides.record[row]),
+        {system: int(book.on_hand[row]) for system, book in told.items()},
+        None,
+        {system: int(book.in_flight[row]) for system, book in told.items() if book.in_flight[row]},
+    )
+    return replace(entry, value=None if cost is None else abs(entry.difference) * cost)
 
-    >>> on_hand_by_pair([{"item_id": "A", "location_id": "D", "condition": None, "quantity": 3}])
-    {('A', 'D'): 3}
-    """
-    total: dict[Pair, int] = defaultdict(int)
-    for row in rows:
-        if (row["condition"] or "unrestricted") == "unrestricted":
-            total[str(row["item_id"]), str(row["location_id"])] += int(row["quantity"])  # type: ignore[call-overload]
-    return dict(total)
+
+def _most_money_first(one: Discrepancy) -> tuple[float, int, str, str]:
+    return -(one.value or 0.0), -abs(one.difference), one.item_id, one.location_id

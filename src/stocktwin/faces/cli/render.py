@@ -139,15 +139,24 @@ def discarded(answer: Answer) -> str:
 
 
 def reconcile(answer: Answer) -> str:
-    """Books side by side where they differ."""
+    """Books side by side where they differ, and what is in flight between them."""
+    waiting = ""
+    if answer["only_in_flight"]:
+        slow = max(answer["due_within_hours"].values())
+        waiting = f"; {answer['only_in_flight']:,} more by what is in flight alone, due within {slow:g} hours"
     if not answer["rows"]:
-        return "all books agree with the record"
+        return f"all books agree with the record{waiting.replace(' more', '')}"
     rows = [
-        {**row, **{f"book {system}": row["books"].get(system) for system in answer["systems"]}}
+        {
+            **row,
+            **{f"book {system}": row["books"].get(system) for system in answer["systems"]},
+            "in flight": ", ".join(f"{system} {quantity}" for system, quantity in row["in_flight"].items()),
+        }
         for row in answer["rows"]
     ]
-    columns = ("item_id", "location_id", "record", *(f"book {system}" for system in answer["systems"]), "value")
-    return f"{answer['total']:,} item-locations differ\n" + table(rows, columns)
+    books = tuple(f"book {system}" for system in answer["systems"])
+    columns = ("item_id", "location_id", "record", *books, "in flight", "difference", "value")
+    return f"{answer['total']:,} item-locations differ{waiting}\n" + table(rows, columns)
 
 
 def forecast(answer: Answer) -> str:
