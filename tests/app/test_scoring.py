@@ -91,7 +91,7 @@ def test_what_nobody_found_has_no_hours(scored: dict[str, Any]) -> None:
 
 
 def test_windows_of_open_lines_are_held_against_the_true_arrival(scored: dict[str, Any]) -> None:
-    assert scored["arrivals"] == {"coverage_80": 1.0, "pinball_days": 0.0, "lines": 1, "unknown": 0}
+    assert scored["arrivals"] == {"coverage_80": 1.0, "pinball_days": 0.0, "lines": 1, "orders": 1, "unknown": 0}
 
 
 def test_the_belief_is_absent_until_there_is_one(scored: dict[str, Any]) -> None:

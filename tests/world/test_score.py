@@ -194,6 +194,7 @@ class TestArrivals:
         )
         found = score_arrivals(window, {("P1", "1"): 7 * DAY + 9 * HOUR, ("P2", "1"): 8 * DAY + HOUR}, 100 * DAY)
         assert found["coverage_80"] == 0.5
+        assert (found["lines"], found["orders"]) == (2, 2)
         first = (0.1 * 6 + 0.5 * 4 + 0.9 * 0) / 3
         second = (0.1 * 7 + 0.5 * 5 + 0.9 * 1) / 3
         assert found["pinball_days"] == pytest.approx((first + second) / 2)
@@ -203,6 +204,11 @@ class TestArrivals:
         on_time = score_arrivals(window, {("P", "1"): 4 * DAY + HOUR}, 100 * DAY)
         assert (on_time["coverage_80"], on_time["pinball_days"]) == (1.0, 0.0)
         assert score_arrivals(window, {("P", "1"): 4 * DAY}, 100 * DAY)["coverage_80"] == 0.0
+
+    def test_lines_of_one_order_are_many_lines_and_one_order(self) -> None:
+        window = windows(*[(0, "P1", str(line), DAY, DAY, 2 * DAY) for line in (1, 2, 3)])
+        found = score_arrivals(window, {}, 100 * DAY)
+        assert (found["lines"], found["orders"]) == (3, 1)
 
     def test_too_late_a_window_costs_the_other_way(self) -> None:
         found = score_arrivals(windows((0, "P", "1", 5 * DAY, 5 * DAY, 5 * DAY)), {("P", "1"): 3 * DAY}, 100 * DAY)

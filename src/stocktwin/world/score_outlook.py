@@ -38,7 +38,7 @@ def score_arrivals(windows: pa.Table, arrived: Mapping[tuple[str, str], int], un
     `pinball_days`: mean pinball loss of the 10, 50 and 90 % instant, in such days. Only windows that had closed at
     `until` (µs, the end of what the truth knows) are scored, whether the line had come or not (else what comes early
     would count more); a line that had not come enters with an arrival at `until`, the least that it can be. `lines`
-    were scored, `unknown` were not.
+    of so many `orders` were scored, `unknown` were not.
     """
     rows = [row for row in windows.to_pylist() if row["q90"] < until]
     came = [arrived.get((row["order_id"], row["line"]), until) for row in rows]
@@ -52,6 +52,7 @@ def score_arrivals(windows: pa.Table, arrived: Mapping[tuple[str, str], int], un
         "coverage_80": float(np.mean(inside)) if inside else None,
         "pinball_days": float(np.mean(losses)) if losses else None,
         "lines": len(rows),
+        "orders": len({row["order_id"] for row in rows}),
         "unknown": windows.num_rows - len(rows),
     }
 
