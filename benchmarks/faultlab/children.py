@@ -15,11 +15,22 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 PATIENCE_SECONDS = 120.0
 WARM = ("stocktwin", "pyarrow", "numpy", "duckdb", "_duckdb", "faultlab", "sqlite3", "zoneinfo", "decimal")
 """Packages that a child may find imported."""
+
+
+def scratch() -> str | None:
+    """Where files may lie that only this process and its children read: in memory, where there is room, for a kill or
+    an image does not depend on the medium. None: the usual place."""
+    memory = Path("/dev/shm")
+    if not (memory.is_dir() and os.access(memory, os.W_OK)):
+        return None
+    disk = os.statvfs(memory)
+    return str(memory) if disk.f_bavail * disk.f_frsize > 1 << 30 else None
 
 
 @dataclass

@@ -142,7 +142,7 @@ def run(
     """Flips so many bits of the journal, and a tenth as many of the projection. `plant`: the journal's note of its head
     is gone, so that some flips must go unnoticed."""
     chance, journal, projection, wrong = random.Random(seed), Counter[str](), Counter[str](), []
-    with tempfile.TemporaryDirectory(prefix="stocktwin-flips-") as work:
+    with tempfile.TemporaryDirectory(prefix="stocktwin-flips-", dir=children.scratch()) as work:
         whole, copy = Path(work, "whole"), Path(work, "copy")
         whole.mkdir()
         children.answer(lambda: make(whole) or {})

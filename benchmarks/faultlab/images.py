@@ -127,7 +127,7 @@ def run(
     if compiler() is None:
         return {"images": 0, "wrong": ["no C compiler on this machine"]}
     chance, by, wrong = random.Random(seed), Counter[str](), []
-    with tempfile.TemporaryDirectory(prefix="stocktwin-images-") as work:
+    with tempfile.TemporaryDirectory(prefix="stocktwin-images-", dir=children.scratch()) as work:
         run_folder, image = Path(work, "run"), Path(work, "image")
         run_folder.mkdir()
         workload = WORKLOAD.replace("PRAGMA wal_autocheckpoint=40", "PRAGMA synchronous=OFF") if plant else WORKLOAD

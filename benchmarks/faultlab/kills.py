@@ -116,7 +116,7 @@ def run(
     children.warm(_rehearse)
     chance, tally, number = random.Random(seed), Tally(), 0
     while tally.kills < count:
-        root = Path(tempfile.mkdtemp(prefix="stocktwin-kills-"))
+        root = Path(tempfile.mkdtemp(prefix="stocktwin-kills-", dir=children.scratch()))
         feed.prepare(root)
         told = feed.Told()
         for _ in range(KILLS_PER_TWIN):
