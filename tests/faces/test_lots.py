@@ -204,6 +204,29 @@ def test_ribbons_fill_their_nodes_and_boxes_do_not_overlap(twin: TwinService) ->
     assert any("lots not named" in ribbon.title for ribbon in drawn.ribbons)
 
 
+def test_no_ribbon_lies_across_a_node(twin: TwinService) -> None:
+    def flow(start: str, end: str, amount: int) -> dict[str, Any]:
+        same = {"item_id": "PART", "lot": "A", "quantity": amount, "movements": 1, "inferred": False}
+        return {**same, "from_id": start, "to_id": end, "first": "2026-01-05T08:00:00Z", "last": "2026-01-05T08:00:00Z"}
+
+    told = twin.trace("PART", "A")
+    flows = [
+        flow("S", "D1", 9),
+        flow("S", "D2", 4),
+        flow("D1", "D2", 5),
+        flow("D2", "D3", 9),
+        flow("D3", "C00", 5),
+        flow("D1", "C00", 4),
+    ]
+    drawn = picture({**told, "flows": flows, "where": []})
+    long = max(drawn.ribbons, key=lambda ribbon: ribbon.path.count("C"))
+    assert long.path.count("C") == 4, "it goes round"
+    floor = float(re.findall(r"L[\d.]+,([\d.]+)C", long.path)[0])
+    between = [box for box in drawn.boxes if box.label.startswith(("D2", "D3"))]
+    assert between
+    assert all(box.y + box.height <= floor < drawn.height for box in between)
+
+
 def test_documents_that_do_not_add_up_are_listed(twin: TwinService, served: Any, tmp_path: Path) -> None:
     code, said = command(twin, tmp_path, "transforms", "--json")
     answer = json.loads(said.told)

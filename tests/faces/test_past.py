@@ -100,6 +100,9 @@ def test_history_on_the_command_line_and_over_rest(twin: TwinService, served: An
         400,
     )
     assert command(twin, "history", "nothing")[0] == 2
+    for wrong in ("--lot", "--condition"):
+        code, said = command(twin, "history", "A/1", wrong, "rotten")
+        assert (code, "rotten" in said.warned) == (2, True), "what is not known is named"
     code, said = command(twin, "history", "A/1", "--known-at", "2026-03-05", "--learned-by", "2026-03-05")
     assert (code, "give one of them" in said.warned) == (2, True)
 
@@ -116,7 +119,7 @@ def test_late_says_what_was_believed_and_who_decided_on_it(twin: TwinService, se
     assert "not decided on" in answer["assumptions"][-1]
     assert json.loads(command(twin, "late", "--json")[1].told)["rows"] == answer["rows"]
     told = command(twin, "late")[1].told
-    assert "1 facts came late" in told
+    assert "1 fact came late" in told
     assert "Decisions taken while it was wrong" in told
     assert "nothing came late" in command(twin, "late", "--item", "A/1", "--hours", "500")[1].told
 
@@ -134,7 +137,7 @@ def test_stock_then_beside_now(twin: TwinService, served: Any) -> None:
     )
     assert served.get("/api/v1/stock", params=asked).json()["rows"][0]["on_hand"] == 100
     code, said = command(twin, "then", "--at", "2026-03-08", "--learned-by", "2026-03-08", "--changed")
-    assert (code, "1 item-locations were known otherwise" in said.told) == (0, True)
+    assert (code, "1 item-location was known otherwise" in said.told) == (0, True)
     line = served.get("/api/v1/curve", params={"item": "A/1", "learned_by": "2026-03-08"}).json()
     assert [level for _, level in line["then"]] == [100, 70, 100]
     assert [level for _, level in line["now"]] == [100, 70, 30, 60, 55]

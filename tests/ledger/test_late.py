@@ -63,7 +63,7 @@ def test_history_that_is_loaded_is_judged_by_its_sources_clock(
     assert ids(found) == ["late"]
     change = found.rows[0]["changes"][0]
     assert (change.then, change.now, change.until_then, change.until_now) == (50, 46, 28, 24)
-    assert "1 facts of erp's history do not say when they were recorded" in found.assumed[0]
+    assert "1 of erp's facts of history without a time of recording" in found.assumed[0]
 
 
 def test_a_system_that_is_connected_later_brings_history_not_late_facts(

@@ -29,7 +29,7 @@ class JournalKeeping:
         """The backups in the twin's folder `backups`, newest first."""
         from stocktwin.app.journals import FOLDER, backups
 
-        return backups(self.settings.root / FOLDER)
+        return backups(self.settings.root.resolve() / FOLDER)
 
     def backup(self, file: Path | None = None, progress: Progress = silent) -> dict[str, Any]:
         """Copies the journal into one file, by default a new one in `backups`, while facts may go on coming in. A file
@@ -37,7 +37,9 @@ class JournalKeeping:
         from stocktwin.app.journals import FOLDER, backup, backup_name
 
         return backup(
-            self.ledger.journal, file or self.settings.root / FOLDER / backup_name(self._clock.now()), progress
+            self.ledger.journal,
+            file or self.settings.root.resolve() / FOLDER / backup_name(self._clock.now()),
+            progress,
         )
 
     def restore(self, file: Path, *, force: bool = False, progress: Progress = silent) -> dict[str, Any]:

@@ -211,8 +211,8 @@ def place_names(ledger: Ledger) -> dict[int, str]:
 
 def _assumed(con: duckdb.DuckDBPyConnection, systems: list[Heard], view: View) -> list[str]:
     told = [
-        f"{one.undated:,} facts of {one.system}'s history do not say when they were recorded: taken as learned "
-        + (f"{one.usual / 3.6e9:.1f} hours after they happened" if one.usual else "when they happened")
+        f"{one.undated:,} of {one.system}'s facts of history without a time of recording: taken as learned "
+        + (f"{one.usual / 3.6e9:.3g} hours after they happened" if one.usual else "when they happened")
         for one in systems
         if one.undated
     ]

@@ -9,7 +9,8 @@ from stocktwin.app.answers.ledger import moment
 from stocktwin.app.answers.paging import cursor, page, read_cursor, refuse
 from stocktwin.app.answers.reserved import STANDING
 from stocktwin.app.answers.values import exact, iso, number, plain_answer
-from stocktwin.domain.errors import UsageError
+from stocktwin.domain.errors import NotFoundError, UsageError
+from stocktwin.domain.identity import CONDITIONS
 from stocktwin.ledger.account_query import Account, Times, history_of, levels_of, spot
 from stocktwin.ledger.learned import balances_learned, learned_range
 
@@ -39,14 +40,25 @@ def history(
 ) -> Row:
     """Every fact of an account with its source and the balance after it, newest first, a page at a time."""
     times = times_of(asked, timezone)
+    if account.condition not in (None, *CONDITIONS):
+        raise UsageError(f"condition: no condition {account.condition!r}; known: {', '.join(CONDITIONS)}")
     before = None if after is None else _spot(after)
     rows, total = history_of(ledger, account, times, None if limit is None else limit + 1, before)
+    if not total and account.lot is not None:
+        _refuse_unknown(ledger, account)
     shown = rows if limit is None else rows[:limit]
     following = cursor(HISTORY, spot(shown[-1])) if len(rows) > len(shown) else None
     told = {**asdict(account), "book": account.book or "record"}
     return plain_answer(
         {**told, **_moments(times), "rows": [_fact(row) for row in shown], "total": total, "next": following}
     )
+
+
+def _refuse_unknown(ledger: Ledger, account: Account) -> None:
+    """NotFoundError for a lot that no fact of the item names, in any book."""
+    books = (None, *(source["system"] for source in ledger.status()["sources"]))
+    if not any(history_of(ledger, Account(account.item, lot=account.lot, book=book), Times(), 1)[1] for book in books):
+        raise NotFoundError("lot", f"{account.lot} of {account.item}")
 
 
 def _spot(after: str) -> Any:

@@ -25,7 +25,16 @@ def history(answer: Answer) -> str:
     shown = [name for name in names if name not in fixed and any(row[name] not in (None, "", usual.get(name))
                                                                 for row in rows)]  # fmt: skip
     head = " at ".join(filter(None, (answer["item"], answer["location"])))
-    return f"{head}: {answer['total']:,} facts, {answer['book']}\n" + table(rows, shown)
+    return f"{head}: {counted(answer['total'], 'fact')}, {answer['book']}\n" + table(rows, shown)
+
+
+def counted(number: int, thing: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "fact"), counted(2_000, "fact")
+    ('1 fact', '2,000 facts')
+    """
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def _place(row: Answer) -> str:
@@ -46,7 +55,7 @@ def late(answer: Answer) -> str:
         return f"nothing came late\n\n{habits}"
     rows = [{**row, **_first(row), "fact": row["event_id"] or row["order_id"]} for row in answer["rows"]]
     parts = [
-        f"{answer['total']:,} facts came late, the latest learned first",
+        f"{counted(answer['total'], 'fact')} came late, the latest learned first",
         table(rows, ("learned_at", "event_time", "lag_hours", "system", "kind", "item_id", "fact", "location_id",
                      "quantity", "then", "now")),
     ]  # fmt: skip
@@ -72,7 +81,8 @@ def then(answer: Answer) -> str:
     if not answer["rows"]:
         return "no stock was known" if not answer["differing"] else "nothing of that differs"
     columns = ("item_id", "location_id", "on_hand", "on_hand_known_now", "difference", "unit")
-    return f"{answer['differing']:,} item-locations were known otherwise\n" + table(answer["rows"], columns)
+    were = "was" if answer["differing"] == 1 else "were"
+    return f"{counted(answer['differing'], 'item-location')} {were} known otherwise\n" + table(answer["rows"], columns)
 
 
 def available(answer: Answer) -> str:

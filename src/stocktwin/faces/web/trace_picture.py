@@ -10,8 +10,8 @@ from typing import Any, Final
 from stocktwin.faces.web.trace_graph import Edge, Graph, Key, Node, graph_of
 from stocktwin.faces.web.wording import calendar_day, quantity
 
-WIDTH: Final = 1180
-COLUMNS: Final = (176, 250)
+WIDTH: Final = 1080
+COLUMNS: Final = (150, 250)
 """Width of the whole in pixels, and the least and largest width of a column: more is scrolled."""
 NODE: Final = 12
 FULL: Final = 300
@@ -88,7 +88,7 @@ class _Drawing:
         self.whole = self._whole()
         self.top: dict[Key, float] = {}
         self.close: set[int] = set()
-        self.column = 0.0
+        self.column = self.bottom = 0.0
 
     def _whole(self) -> dict[str, float]:
         """The largest quantity of each item at any node: drawn in full height."""
@@ -120,8 +120,9 @@ class _Drawing:
             columns[node.column].append(node)
         self.column = min(max(WIDTH / max(len(columns), 1), COLUMNS[0]), COLUMNS[1])
         height = max((self._stack(number, columns[number]) for number in sorted(columns)), default=0.0)
-        boxes = [self._box(node) for node in self.graph.nodes.values()]
-        return Picture(MARGIN * 2 + self.column * len(columns), height + MARGIN, boxes, self._ribbons())
+        self.bottom = height
+        boxes, ribbons = [self._box(node) for node in self.graph.nodes.values()], self._ribbons()
+        return Picture(MARGIN * 2 + self.column * len(columns), self.bottom + MARGIN, boxes, ribbons)
 
     def _stack(self, number: int, nodes: list[Node]) -> float:
         """Puts the nodes of a column below each other; where the last one ends."""
@@ -197,17 +198,37 @@ class _Drawing:
         for edge in sorted(forward, key=lambda edge: self.top[edge.source]):
             placed[id(edge)] = (placed[id(edge)][0], self.top[edge.target] + into[edge.target])
             into[edge.target] += self._right(edge)
-        ribbons = [self._ribbon(edge, *placed[id(edge)]) for edge in forward]
+        ribbons = [self._ribbon(edge, *placed[id(edge)], self._lane(edge, *placed[id(edge)])) for edge in forward]
         return ribbons + [self._return(edge) for edge in self.graph.edges if edge.back]
 
-    def _ribbon(self, edge: Edge, left: float, right: float) -> Ribbon:
+    def _lane(self, edge: Edge, left: float, right: float) -> float | None:
+        """How far down a ribbon goes that else would lie across nodes of columns between; None where it would not."""
+        first, last = (self.graph.nodes[key].column for key in (edge.source, edge.target))
+        wide, crossed = max(self._left(edge), self._right(edge), 1.0), False
+        for key, top in self.top.items():
+            at = self.graph.nodes[key].column
+            if first < at < last:
+                y = left + (right - left) * (at - first) / (last - first)
+                crossed |= y < top + self._height(key) and top < y + wide
+        if not crossed:
+            return None
+        lane = self.bottom
+        self.bottom += wide + ROOMY[1]
+        return lane
+
+    def _ribbon(self, edge: Edge, left: float, right: float, lane: float | None) -> Ribbon:
         x0, x1 = self._x(edge.source) + NODE, self._x(edge.target)
         low, high = left + max(self._left(edge), 1.0), right + max(self._right(edge), 1.0)
-        middle = (x0 + x1) / 2
-        path = (
-            f"M{x0:.1f},{left:.1f}C{middle:.1f},{left:.1f} {middle:.1f},{right:.1f} {x1:.1f},{right:.1f}"
-            f"L{x1:.1f},{high:.1f}C{middle:.1f},{high:.1f} {middle:.1f},{low:.1f} {x0:.1f},{low:.1f}Z"
-        )
+        gap = self.column - NODE
+        if lane is None:
+            over = _bend(x0, left, x1, right)
+            under = _bend(x1, high, x0, low)
+        else:
+            wide = max(self._left(edge), self._right(edge), 1.0)
+            over = _bend(x0, left, x0 + gap, lane) + f"L{x1 - gap:.1f},{lane:.1f}" + _bend(x1 - gap, lane, x1, right)
+            floor = lane + wide
+            under = _bend(x1, high, x1 - gap, floor) + f"L{x0 + gap:.1f},{floor:.1f}" + _bend(x0 + gap, floor, x0, low)
+        path = f"M{x0:.1f},{left:.1f}{over}L{x1:.1f},{high:.1f}{under}Z"
         hatched = edge.inferred and max(low - left, high - right) >= THIN
         return Ribbon(path, self.graph.nodes[edge.target].role, self._title(edge), hatched, back=False)
 
@@ -224,6 +245,12 @@ class _Drawing:
         unit = self.units.get(edge.left_item, "")
         guess = ", lots not named" if edge.inferred else ""
         return f"{source} → {target}: {quantity(edge.left)} {unit} of {edge.left_item}, {_days([edge])}{guess}"
+
+
+def _bend(x0: float, y0: float, x1: float, y1: float) -> str:
+    """A curve that leaves and arrives level."""
+    middle = (x0 + x1) / 2
+    return f"C{middle:.1f},{y0:.1f} {middle:.1f},{y1:.1f} {x1:.1f},{y1:.1f}"
 
 
 def _cut(text: str, room: int) -> str:

@@ -53,7 +53,8 @@ def check_backup(found: Plan) -> None:
     """Refuses a backup that is damaged, or of another journal than the present one."""
     if found.backup.problem:
         sound = found.backup.sound.seq
-        raise UsageError(f"the backup is damaged: {found.backup.problem} (--force takes the {sound} batches before it)")
+        rest = f"--force takes the {sound} batches before it" if sound else "nothing before it can be taken"
+        raise UsageError(f"the backup is damaged: {found.backup.problem} ({rest})")
     if not found.agree:
         raise UsageError(
             "the backup is of another journal than the one that is here (--force replaces it all the same)"
