@@ -142,6 +142,5 @@ PLANTS: dict[str, Plant] = {
 @pytest.mark.parametrize("bug", PLANTS)
 def test_a_planted_bug_is_found(bug: str, monkeypatch: pytest.MonkeyPatch) -> None:
     PLANTS[bug](monkeypatch)
-    with pytest.raises(Exception, match=r"assert|Corrupt|batch|Journal|KeyError|movements") as found:
+    with pytest.raises((AssertionError, KeyError)):
         live(40, 12, phases=[Phase.generate], derandomize=True, database=None, report_multiple_bugs=False)
-    assert not isinstance(found.value, ImportError | AttributeError), "the plant itself is broken"
