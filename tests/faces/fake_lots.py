@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from stocktwin.app.answers.lots import documents_csv
 from stocktwin.app.answers.paging import page
 from stocktwin.domain.errors import NotFoundError
 
@@ -25,6 +26,18 @@ class FakeLots:
         count = {"balances": len(rows), "lots": len(rows), "expired": 0, "expiring": 3, "short": 1, "unknown": 0}
         return {"rows": shown, "total": len(rows), "next": following, "summary": count, "at": None,
                 "as_of": "2025-11-30T22:15:00Z", "known_at": None, "book": "record", "issue_rule": "fefo"}  # fmt: skip
+
+    def transforms(self, item: str | None = None, *asked: Any) -> dict[str, Any]:
+        first = self.rows[0]["item_id"]
+        side = [{"item_id": first, "lot": EVIL_LOT, "quantity": 2}]
+        row = {"document": "KIT-1", "time": FIRST, "location_ids": [self.rows[0]["location_id"]], "took": side,
+               "gave": [], "inferred": False, "faults": ["nothing came out"]}  # fmt: skip
+        rows = [row] if item in (None, first) else []
+        return {"rows": rows, "total": len(rows), "next": None, "faulty": len(rows), "without_document": 0, "at": None,
+                "known_at": None, "book": "record"}  # fmt: skip
+
+    def trace_csv(self, item: str, lot: str, **asked: Any) -> str:
+        return documents_csv(self.trace(item, lot, **asked)["documents"])
 
     def trace(self, item: str, lot: str, direction: str = "both", **query: Any) -> dict[str, Any]:
         row = next((row for row in self.rows if row["item_id"] == item), None)
