@@ -48,6 +48,11 @@ def test_legs_are_added_up_and_cleared(first: Legs, second: Legs) -> None:
             quantity, count = expected[item, key]
             expected[item, key] = quantity + sign * amount, count + 1
     assert sums(accounts) == expected
+    other = accounts.copy()
+    other.post(*columns(second), 1, step=-1)
+    assert sums(accounts) == expected, "the copy is another's"
+    other.post(*columns(first), -1, step=-1)
+    assert sums(other) == {}
     item, key, _ = columns(first)
     rows = accounts.find(item, key)
     assert (accounts.columns.key[rows] == key).all()
@@ -62,7 +67,7 @@ def test_legs_are_added_up_and_cleared(first: Legs, second: Legs) -> None:
 def test_what_came_before_an_opening_is_moved_to_unknown(legs: Legs, cut: int) -> None:
     item, key, amount = columns(legs)
     time = np.arange(len(legs), dtype=np.int64)
-    accounts = Accounts(4)
+    accounts = Accounts(4, opens=True)
     accounts.post(item, key, amount, 1)
     accounts.open(np.array([2], np.int32), keys_of([5]), np.array([10]), np.array([cut]), UNKNOWN)
     accounts.redirect(item, key, amount, time, 1, UNKNOWN)
@@ -91,17 +96,21 @@ def test_rows_are_ordered_by_item_place_and_lot(legs: Legs, ranks: list[int]) ->
     assert len(order) == accounts.rows
 
 
-@pytest.mark.parametrize("kernel", ["post", "open_accounts", "redirect", "clear", "rows_at", "order_rows"])
+@pytest.mark.parametrize(
+    "kernel", ["post", "post_known", "open_accounts", "redirect", "clear", "rows_at", "order_rows"]
+)
 def test_each_kernel_is_its_python_function(kernel: str, monkeypatch: pytest.MonkeyPatch) -> None:
     luck = np.random.default_rng(3)
     legs = list(zip(*(luck.integers(0, high, 800).tolist() for high in (4, 60, 3, 9)), strict=True))
 
     def run() -> tuple[object, ...]:
-        accounts = Accounts(4)
+        accounts = Accounts(4, opens=True)
         item, key, amount = columns(legs)
         accounts.post(item, key, amount, -1, kernels.POSTED)
         accounts.open(item[:9], keys_of(np.arange(9)), amount[:9], amount[:9] * 50, UNKNOWN)
         accounts.redirect(item, key, amount, np.arange(800), -1, UNKNOWN)
+        accounts.post(item[:300], key[:300], amount[:300], 1)
+        accounts.post(item[200:300], key[200:300], amount[200:300], -1, step=-1)
         accounts.clear(np.array([3], np.int32))
         accounts.lots.texts = [None, "b", "a"]
         order = accounts.ordered(np.arange(4), np.arange(61)[::-1].copy())

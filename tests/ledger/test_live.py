@@ -14,8 +14,8 @@ from stocktwin.domain.calendar import MICROSECONDS_PER_DAY, parse_instant
 from stocktwin.domain.ports import FixedClock
 from stocktwin.domain.rules import Rules
 from stocktwin.kernels import accounts as kernels
+from stocktwin.ledger import backward, live, status_query
 from stocktwin.ledger import balances as balance_query
-from stocktwin.ledger import live, status_query
 from stocktwin.ledger.accounts import Accounts, Names
 from stocktwin.ledger.balances import balances, stocking_sql
 from stocktwin.ledger.journal.memory import MemoryJournal
@@ -145,6 +145,8 @@ class Watched:
 def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few items are many here: the live state is kept whatever was touched."""
     monkeypatch.setattr(live, "MANY", 1.0)
+    monkeypatch.setattr(backward, "HALF", 1.0)
+    monkeypatch.setattr(backward, "FEW", 1.0)
     monkeypatch.setattr(balance_query, "MANY_MOVEMENTS", 0)
 
 
@@ -288,6 +290,23 @@ def test_the_past_is_what_sql_adds_up(deliver: Deliver, steps: list[Step], at: i
             for book in (None, "erp") if _knows(con, "erp") else (None,):
                 more: dict[str, Any] = {"book": book, "stocking_only": False, **asked}
                 assert ledger.balances(**more).equals(balances(con, **more)), more
+
+
+@pytest.mark.parametrize("planted", [False, True])
+def test_a_shipment_after_the_moment_routed_nothing_then(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch, planted: bool
+) -> None:
+    """Also the planted bug is found: that it routed."""
+    routed = {"from_id": "S", "to_id": "D1", "shipment_id": "H"}
+    watched.take(("movements", [move("r", "receipt", 5, 2, **routed), move("h", "shipment", 5, 9, **routed)]))
+    con = watched.ledger._projection.cursor()
+    watched.ledger.balances()
+    if planted:
+        monkeypatch.setattr(backward, "_rerouted", lambda *given: np.zeros(0, np.int32))
+    for hour in (1, 2, 8, 9):
+        asked: dict[str, Any] = {"at": START + hour * HOUR, "stocking_only": False}
+        same = watched.ledger.balances(**asked).equals(balances(con, **asked))
+        assert same != (planted and 2 <= hour < 9)
 
 
 def _knows(con: Any, system: str) -> bool:

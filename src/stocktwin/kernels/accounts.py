@@ -15,6 +15,8 @@ from stocktwin.kernels.jit import Int32Vector, Int64Vector, borrow, kernel
 
 FEW: Final = 8
 """Slots of an item's first table."""
+BLOCK: Final = 128
+"""Legs that are looked up side by side."""
 FED: Final = 1
 """Flag of an item and place: a source whose accounts open with a snapshot posts to it."""
 CLAIMED: Final = 2
@@ -42,22 +44,28 @@ class Columns(NamedTuple):
     legs: Int32Vector
     """Postings; a row without any is not shown."""
     cut: Int64Vector
-    """When the item's stock at the place opened, kept at the key of the place alone; the least integer: it did not."""
+    """When the item's stock at the place opened, kept at the key of the place alone; the least integer: it did not.
+    Empty, like the flags, where nothing opens with a level."""
     flags: Int32Vector
     n: Int64Vector
+
+
+@kernel(inline=True)
+def first_slot(c: Columns, item: int, key: int) -> int:
+    """The slot where an account is looked for first: a multiplicative hash (Knuth, vol. 3, 6.4)."""
+    mixed = np.uint64(key ^ (key >> 40)) * np.uint64(0x9E3779B97F4A7C15)
+    return int(c.start[item] + (np.int64(mixed >> np.uint64(40)) & (c.size[item] - 1)))
 
 
 @kernel()
 def slot_of(c: Columns, item: int, key: int) -> int:
     """The slot of an account, or the free one where it belongs."""
-    mask = c.size[item] - 1
-    mixed = np.uint64(key ^ (key >> 40)) * np.uint64(0x9E3779B97F4A7C15)
-    at = np.int64(mixed >> np.uint64(40)) & mask
-    while True:
-        row = c.slots[c.start[item] + at]
-        if row < 0 or c.key[row] == key:
-            return int(c.start[item] + at)
-        at = (at + 1) & mask
+    first = c.start[item]
+    last = first + c.size[item] - 1
+    at = first_slot(c, item, key)
+    while c.slots[at] >= 0 and c.key[c.slots[at]] != key:
+        at = first if at == last else at + 1
+    return at
 
 
 @kernel()
@@ -98,9 +106,38 @@ def row_of(c: Columns, item: int, key: int) -> int:
 
 
 @kernel()
-def post(columns: Columns, item: Int32Vector, key: Int64Vector, amount: Int64Vector, sign: int, whole: int, flags: int,
-         begin: int) -> int:  # fmt: skip
-    """Adds sign × amount to accounts, a leg each, from place `begin` on; how far it came before the room ran out.
+def post_known(columns: Columns, item: Int32Vector, key: Int64Vector, amount: Int64Vector, sign: int, step: int,
+               left: Int64Vector) -> int:  # fmt: skip
+    """As `post`, where the account lies in the first slot it may: nearly always. `left` gets the places of the other
+    legs; how many they are.
+
+    Block by block, what is looked up does not wait for what was looked up before: twice the speed of a leg at a time.
+    """
+    c = borrow(columns)
+    rows = np.empty(BLOCK, np.int64)
+    n = 0
+    for low in range(0, item.shape[0], BLOCK):
+        count = min(BLOCK, item.shape[0] - low)
+        for j in range(count):
+            rows[j] = c.slots[first_slot(c, item[low + j], key[low + j])]
+        for j in range(count):
+            if rows[j] >= 0 and c.key[rows[j]] != key[low + j]:
+                rows[j] = -1
+        for j in range(count):
+            if rows[j] >= 0:
+                c.quantity[rows[j]] += sign * amount[low + j]
+                c.legs[rows[j]] += step
+            else:
+                left[n] = low + j
+                n += 1
+    return n
+
+
+@kernel()
+def post(columns: Columns, item: Int32Vector, key: Int64Vector, amount: Int64Vector, sign: int, step: int, whole: int,
+         flags: int, begin: int) -> int:  # fmt: skip
+    """Adds sign × amount to accounts and `step` (1; −1 takes back) to their legs, from place `begin` on; how far it
+    came before the room ran out.
 
     `flags` are set at the key of the place alone, which is the key and `whole`; none are where they are 0.
     """
@@ -115,7 +152,7 @@ def post(columns: Columns, item: Int32Vector, key: Int64Vector, amount: Int64Vec
                 return int(i)
             c.flags[alone] |= flags
         c.quantity[row] += sign * amount[i]
-        c.legs[row] += 1
+        c.legs[row] += step
     return int(item.shape[0])
 
 
@@ -175,8 +212,9 @@ def clear(columns: Columns, items: Int32Vector, never: int) -> None:
             if row >= 0:
                 c.quantity[row] = 0
                 c.legs[row] = 0
-                c.cut[row] = never
-                c.flags[row] = 0
+                if c.cut.shape[0]:
+                    c.cut[row] = never
+                    c.flags[row] = 0
 
 
 @kernel()

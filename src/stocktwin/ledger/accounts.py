@@ -74,14 +74,23 @@ class Names:
 class Accounts:
     """Sums and numbers of postings per account. Not safe to share between threads."""
 
-    def __init__(self, items: int) -> None:
+    def __init__(self, items: int, opens: bool = False, rows: int = FIRST_ROOM) -> None:
+        """For item codes below a number; `opens`: some may open with a level. `rows` is what to make room for."""
+        self.opens = opens
         self.lots, self.owners = Names(most=1 << (PLACE - LOT)), Names(most=1 << (LOT - OWNER))
         empty = np.zeros(0, np.int64)
         small = np.zeros(0, np.int32)
         self.columns = Columns(empty, empty, empty, small, small, empty, empty, small, empty, small,
                                np.zeros(2, np.int64))  # fmt: skip
-        self.make_room(FIRST_ROOM, FEW * max(items, 1))
+        self.make_room(max(rows, FIRST_ROOM), FEW * max(items, 1))
         self.know_items(items)
+
+    def copy(self) -> Accounts:
+        """The same accounts, to be changed alone; lots and owners go on being numbered together."""
+        made = Accounts.__new__(Accounts)
+        made.opens, made.lots, made.owners = self.opens, self.lots, self.owners
+        made.columns = self.columns._replace(**{name: column.copy() for name, column in self.columns._asdict().items()})
+        return made
 
     @property
     def rows(self) -> int:
@@ -97,8 +106,8 @@ class Accounts:
             key=_longer(c.key, rows, 0),
             quantity=_longer(c.quantity, rows, 0),
             legs=_longer(c.legs, rows, 0),
-            cut=_longer(c.cut, rows, NEVER),
-            flags=_longer(c.flags, rows, 0),
+            cut=_longer(c.cut, rows, NEVER) if self.opens else c.cut,
+            flags=_longer(c.flags, rows, 0) if self.opens else c.flags,
         )
 
     def know_items(self, items: int) -> None:
@@ -119,9 +128,13 @@ class Accounts:
             used=_longer(c.used, items, 0),
         )
 
-    def post(self, item: Codes, key: Ints, amount: Ints, sign: int, flags: int = 0) -> None:
-        """Adds sign × amount to accounts, a leg each; `flags` are set for item and place."""
-        self._go(lambda at: kernels.post(self.columns, item, key, amount, sign, WHOLE, flags, at), len(item))
+    def post(self, item: Codes, key: Ints, amount: Ints, sign: int, flags: int = 0, step: int = 1) -> None:
+        """Adds sign × amount to accounts, and `step` legs (−1 takes back); `flags` are set for item and place."""
+        if not flags:
+            left = np.empty(len(item), np.int64)
+            left = left[: kernels.post_known(self.columns, item, key, amount, sign, step, left)]
+            item, key, amount = item[left], key[left], amount[left]
+        self._go(lambda at: kernels.post(self.columns, item, key, amount, sign, step, WHOLE, flags, at), len(item))
 
     def open(self, item: Codes, key: Ints, level: Ints, cut: Ints, unknown: int) -> None:
         """Posts opening levels out of the account `unknown`, with their cut-offs."""
@@ -189,6 +202,6 @@ def _part(key: Ints, low: int, high: int) -> Ints:
 def _longer(column: npt.NDArray[Scalar], length: int, fill: int) -> npt.NDArray[Scalar]:
     if len(column) >= length:
         return column
-    out = np.full(length, fill, column.dtype)
+    out = np.zeros(length, column.dtype) if fill == 0 else np.full(length, fill, column.dtype)
     out[: len(column)] = column
     return out

@@ -178,12 +178,12 @@ def _booked_sql(view: View) -> str:
 
 def routed_sql(member: str) -> str:
     """SELECT of the receipts among the movements of a book, which have shipment notes, with the place they leave."""
-    posted = (
-        f"FROM {member} s JOIN place ON place.code = s.into_place WHERE s.kind = 'shipment' AND shipment_id IS NOT NULL"
-    )
     key = "shipment_id, item, to_place"
-    route = f"""SELECT {key}, from_place, min(into_place) AS lane {posted} GROUP BY {key}, from_place
-        UNION ALL SELECT {key}, -1, arg_min(into_place, place_id) {posted} GROUP BY {key}"""
+    posted = f"""SELECT {key}, from_place, into_place, place_id FROM {member} s JOIN place ON place.code = into_place
+        WHERE kind = 'shipment' AND shipment_id IS NOT NULL"""
+    route = f"""WITH posted AS MATERIALIZED ({posted})
+        SELECT {key}, from_place, min(into_place) AS lane FROM posted GROUP BY {key}, from_place
+        UNION ALL SELECT {key}, -1, arg_min(into_place, place_id) FROM posted GROUP BY {key}"""
     receipts = f"SELECT * FROM {member} WHERE {ROUTABLE}"
     return f"""SELECT m.*, coalesce(route.lane, m.out_place) AS left_place FROM ({receipts}) m
         LEFT JOIN ({route}) route ON route.shipment_id = m.shipment_id AND route.item = m.item

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 CHUNK: Final = 262_144
 """Rows of a chunk of the stream."""
+ROWS_PER_ITEM: Final = 64
+"""Accounts of an item that room is made for at once."""
 AHEAD: Final = 4
 """Chunks read ahead of the kernel."""
 _PLAIN = " AND ".join(
@@ -59,6 +61,10 @@ class Side:
         time = None if self.time is None else self.time[kept]
         return Side(self.item[kept], self.key[kept], self.amount[kept], self.sign, opens, time)
 
+    def take_back(self, accounts: Accounts) -> None:
+        """Takes legs away that were added."""
+        accounts.post(self.item, self.key, self.amount, -self.sign, step=-1)
+
     def post(self, accounts: Accounts) -> None:
         """Adds the legs."""
         if self.opens is None:
@@ -71,7 +77,8 @@ class Side:
 
 def fold(con: duckdb.DuckDBPyConnection, view: View) -> Accounts:
     """All accounts of a view."""
-    accounts = Accounts(codes(con, "item"))
+    items, moved = codes(con, "item"), con.execute("SELECT count(*) FROM fact_movements").fetchall()[0][0]
+    accounts = Accounts(items, bool(view.openings), min(2 * moved, ROWS_PER_ITEM * items))
     fold_into(accounts, con, view)
     return accounts
 
@@ -97,22 +104,24 @@ def legs(
     members: str,
     *,
     timed: bool = False,
+    few: bool = False,
     wheres: str = "true",
 ) -> Iterator[Side]:
-    """The legs of the movements of a book (`members`, a SELECT) that fulfil a condition, lots and owners numbered."""
+    """The legs of the movements of a book (`members`, a SELECT) that fulfil a condition, lots and owners numbered.
+    Where they are `few`, one question is quicker than one for each form of row."""
     columns = ["item", "left_place", "into_place", "quantity"] + (["event_time"] if timed else [])
     if view.openings:
         columns.append(f"source IN ({', '.join(map(str, view.openings))}) AS opens")
-    straight = f"SELECT *, out_place AS left_place FROM ({members})"
-    parts = [f"({straight}) WHERE {wheres}" + (f" AND NOT ({ROUTABLE})" if view.routed else "")]
-    if view.routed:
-        parts.append(f"({routed_sql(f'({members})')}) WHERE {wheres}")
-    for part in parts:
-        for special in (False, True):
-            chosen = f"NOT ({_PLAIN})" if special else _PLAIN
-            asked = ", ".join([*columns, _SPECIAL] if special else columns)
-            for chunk in _stream(con, f"SELECT {asked} FROM {part} AND {chosen}"):
-                yield from _sides(accounts, chunk, special)
+    kept = f"{wheres} AND NOT ({ROUTABLE})" if view.routed else wheres
+    straight = f"(SELECT *, out_place AS left_place FROM ({members})) WHERE {kept}"
+    asked = [(f"{straight} AND {_PLAIN}", False), (f"{straight} AND NOT ({_PLAIN})", True)]
+    asked = [(straight, True)] if few else asked
+    if view.routed:  # so few that all of them are taken as special
+        asked.append((f"({routed_sql(f'({members})')}) WHERE {wheres}", True))
+    for part, special in asked:
+        wanted = ", ".join([*columns, _SPECIAL] if special else columns)
+        for chunk in _stream(con, f"SELECT {wanted} FROM {part}"):
+            yield from _sides(accounts, chunk, special)
 
 
 def _sides(accounts: Accounts, chunk: pa.RecordBatch, special: bool) -> Iterator[Side]:
@@ -201,6 +210,8 @@ def feedable(con: duckdb.DuckDBPyConnection) -> npt.NDArray[np.bool_]:
 
 def unanchored(con: duckdb.DuckDBPyConnection, accounts: Accounts) -> Ints:
     """Rows (of the place alone) that should have opened with a level and did not."""
+    if not accounts.opens:
+        return np.zeros(0, np.int64)
     n = accounts.rows
     c = accounts.columns
     rows = np.flatnonzero(((c.flags[:n] & FED) > 0) & (c.cut[:n] == NEVER))

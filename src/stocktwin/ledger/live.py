@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 
 from stocktwin.domain.identity import CONDITIONS
 from stocktwin.kernels.accounts import CLAIMED, FED
-from stocktwin.ledger import dense, live_file
+from stocktwin.ledger import backward, dense, live_file
 from stocktwin.ledger.accounts import NEVER, PLACE, WHOLE, Accounts, Codes, Crowded, Ints, keys_of, parts_of
 from stocktwin.ledger.books import OPENING_METHODS, ROUTABLE, View, make_view, member_sql
 from stocktwin.ledger.dense import codes
@@ -53,6 +53,8 @@ class Live:
     """Places that had a code."""
     order: Codes | None = None
     """Rows in the order of answers, of as many accounts as there were."""
+    shown: tuple[Codes, list[pa.Array]] | None = None
+    """Rows of the last answer and the columns of it that do not change."""
 
 
 class LiveStates:
@@ -110,7 +112,7 @@ class LiveStates:
         try:
             if at is not None or known_at is not None:
                 view = make_view(con, at=at, known_at=known_at, system=system)
-                return answer(con, Live(dense.fold(con, view), view, 0, "", 0), stocking)
+                return answer(con, self._past(con, view), stocking)
             with self.standing(con, system) as live:
                 return answer(con, live, stocking)
         except Crowded:
@@ -132,6 +134,15 @@ class LiveStates:
             return None
         finally:
             con.execute("ROLLBACK")
+
+    def _past(self, con: duckdb.DuckDBPyConnection, view: View) -> Live:
+        """The accounts of a past view: from the live state where there is one and that is cheaper."""
+        order, accounts = None, None
+        with self._lock:
+            if view.system in self._states or (view.system is None and self.path is not None and self.path.exists()):
+                with self.standing(con, view.system) as live:
+                    order, accounts = live.order, backward.as_of(con, live, view)
+        return Live(accounts or dense.fold(con, view), view, 0, "", 0, order if accounts else None)
 
     @contextmanager
     def standing(self, con: duckdb.DuckDBPyConnection, system: int | None) -> Iterator[Live]:
@@ -188,7 +199,7 @@ def _advance(con: duckdb.DuckDBPyConnection, live: Live) -> bool:
     apart = np.zeros(known, bool)
     apart[items] = True
     plain = replace(live.view, routed=False)  # what may be routed is taken whole
-    sides = list(dense.legs(live.accounts, con, plain, members, timed=True))
+    sides = list(dense.legs(live.accounts, con, plain, members, timed=bool(plain.openings), few=True))
     for side in sides if live.view.openings else []:
         apart[_reopening(con, live, side)] = True
     for side in sides:
@@ -256,33 +267,39 @@ def answer(con: duckdb.DuckDBPyConnection, live: Live, stocking: str | None) -> 
 
     items = con.sql("SELECT item_id, scale, unit FROM item ORDER BY code").to_arrow_table()
     places = con.sql("SELECT place_id FROM place ORDER BY code").to_arrow_table().column(0)
-    rows = _shown(con, live, stocking, _ranks(items.column("item_id")), _ranks(places))
-    c = live.accounts.columns
-    item = pa.array(c.item[rows])
-    place, lot, owner, condition = parts_of(c.key[rows])
-    columns = [
+    rows = _shown(con, live, stocking, items.column("item_id"), places)
+    if live.shown is None or not np.array_equal(live.shown[0], rows):
+        live.shown = rows, _names(live.accounts, rows, items, places)
+    item, place, lot, condition, owner, scale, unit = live.shown[1]
+    quantity = pa.array(live.accounts.columns.quantity[rows])
+    sure = pa.array(anchored(con, live.accounts, rows))
+    return pa.table([item, place, lot, condition, owner, quantity, scale, unit, sure], BALANCE_SCHEMA)
+
+
+def _names(accounts: Accounts, rows: Codes, items: pa.Table, places: pa.ChunkedArray) -> list[pa.Array]:
+    """The columns of an answer that say what its rows are."""
+    item = pa.array(accounts.columns.item[rows])
+    place, lot, owner, condition = parts_of(accounts.columns.key[rows])
+    return [
         _texts(items.column("item_id"), item),
         _texts(places, pa.array(place)),
-        _named(live.accounts.lots.texts, lot),
+        _named(accounts.lots.texts, lot),
         _texts(pa.chunked_array([list(CONDITIONS)]), pa.array(condition)),
-        _named(live.accounts.owners.texts, owner),
-        pa.array(c.quantity[rows]),
-        pc.take(items.column("scale").combine_chunks(), item),
+        _named(accounts.owners.texts, owner),
+        _texts(items.column("scale"), item),
         _texts(items.column("unit"), item),
-        pa.array(anchored(con, live.accounts, rows)),
     ]
-    return pa.table(columns, BALANCE_SCHEMA)
 
 
-def _shown(con: duckdb.DuckDBPyConnection, live: Live, stocking: str | None, *ranks: Ints) -> Codes:
-    """Rows that an answer shows, in its order."""
+def _shown(con: duckdb.DuckDBPyConnection, live: Live, stocking: str | None, *names: pa.ChunkedArray) -> Codes:
+    """Rows that an answer shows, in its order. `names` are those of items and of places."""
     accounts = live.accounts
     if live.order is None or len(live.order) < accounts.rows:
-        live.order = accounts.ordered(*ranks)
+        live.order = accounts.ordered(*map(_ranks, names))
     c, n = accounts.columns, accounts.rows
     shown = (c.legs[:n] > 0) & ((c.quantity[:n] != 0) | ((c.key[:n] & ~WHOLE) == 0))
     if stocking is not None:
-        ours = np.zeros(len(ranks[1]), bool)
+        ours = np.zeros(len(names[1]), bool)
         ours[[code for (code,) in con.execute(stocking).fetchall()]] = True
         shown &= ours[c.key[:n] >> PLACE]
     return np.compress(shown[live.order], live.order)

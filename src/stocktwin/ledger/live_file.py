@@ -61,7 +61,7 @@ def _described(live: Live, names: list[str], version: str) -> tuple[dict[str, An
     rows, slots = (int(count) for count in accounts.columns.n)
     columns: dict[str, npt.NDArray[Any]] = {}
     for name, column in accounts.columns._asdict().items():
-        columns[name] = column[: rows if name in BY_ROW else slots if name == "slots" else len(column)]
+        columns[name] = column[: slots if name == "slots" else rows if name in BY_ROW else len(column)]
     if live.order is not None:
         columns["order"] = live.order
     digest = hashlib.blake2b()
@@ -112,7 +112,7 @@ def _read_columns(file: IO[bytes], head: dict[str, Any], view: View) -> Live | N
     if digest.hexdigest() != head["digest"]:
         return None
     order = columns.pop("order", None)
-    accounts = Accounts(0)
+    accounts = Accounts(0, bool(view.openings))
     accounts.lots, accounts.owners = (
         Names(head[name], most=getattr(accounts, name).most) for name in ("lots", "owners")
     )
