@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 600.0
 WARM = ("stocktwin", "pyarrow", "numpy", "duckdb", "_duckdb", "faultlab", "sqlite3", "zoneinfo", "decimal")
 """Packages that a child may find imported."""
 
@@ -117,9 +117,12 @@ def warm(work: Callable[[], object]) -> None:
 
 
 def answer(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What `work` gives when run in a child; `{"died": signal}` or `{"error": trace}` when it gives nothing."""
+    """What `work` gives when run in a child; `{"died": signal}` or `{"error": text}` when it gives nothing."""
     child = fork(lambda say: say("answer " + json.dumps(work())))
+    began = time.monotonic()
     died = child.end()
+    if time.monotonic() - began > PATIENCE_SECONDS:
+        return {"error": f"no answer within {PATIENCE_SECONDS:.0f} s"}
     for line in child.lines:
         word, _, rest = line.partition(" ")
         if word in ("answer", "error"):
