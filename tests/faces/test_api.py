@@ -66,6 +66,7 @@ def test_stock_takes_both_clocks_and_a_book(client: Any, fake: Any) -> None:
         "location": None,
         "at": "2025-11-01",
         "known_at": "2025-11-02",
+        "learned_by": None,
         "book": "wms",
         "limit": 5,
         "after": None,

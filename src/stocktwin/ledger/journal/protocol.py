@@ -124,13 +124,20 @@ def check_follows(previous: Batch | None, batch: Batch) -> None:
 
 
 def seal(drafts: Sequence[BatchHeader], previous: Batch | None) -> list[Batch]:
-    """Numbers and chains new headers after `previous`; record times that went backwards are lifted to it.
+    """Numbers and chains new headers after `previous`; record times never go backwards.
+
+    A commit whose clock stands behind the last one is recorded a microsecond after it: what was known at the last one
+    stays what was known then.
 
     >>> one, two = seal([BatchHeader("rules", 5), BatchHeader("rules", 3)], None)
     >>> one.seq, two.seq, two.header.record_time, two.prev_hash == one.hash
     (1, 2, 5, True)
+    >>> seal([BatchHeader("rules", 2)], two)[0].header.record_time
+    6
     """
     sealed: list[Batch] = []
+    if previous and drafts and drafts[0].record_time < previous.header.record_time:
+        drafts = [replace(drafts[0], record_time=previous.header.record_time + 1), *drafts[1:]]
     for draft in drafts:
         seq = previous.seq + 1 if previous else 1
         record_time = max(draft.record_time, previous.header.record_time) if previous else draft.record_time
