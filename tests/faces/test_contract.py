@@ -16,6 +16,10 @@ BAD = (
     '{"table": "movements", "event_id": "BAD-%d", "event_time": "2025-01-03T08:00:00Z", "kind": "sale", '
     '"item_id": "%s", "quantity": -1, "from_id": "%s", "system": "erp"}\n'
 )
+KIT = (
+    '{"table": "movements", "event_id": "KIT-1", "event_time": "2025-02-03T08:00:00Z", "kind": "transform", '
+    '"item_id": "%s", "quantity": 1, "from_id": "%s", "lot": "K-1", "document": "KIT-1", "system": "erp"}\n'
+)
 Ask = Callable[[Any], dict[str, Any]]
 
 
@@ -30,6 +34,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwinService]:
         twin.ingest()
         row = twin.grid()["rows"][0]
         twin.post_facts("".join(BAD % (k, row["item_id"], row["location_id"]) for k in range(2)))
+        twin.post_facts(KIT % (row["item_id"], row["location_id"]))
         twin.quarantine_discard([twin.quarantine()["rows"][0]["quarantine_id"]], by="Maya", reason="a test")
         twin.approve(twin.recommend(top=3)["recommendations"][0]["id"], by="Maya", reason="agreed")
         yield twin
@@ -92,6 +97,7 @@ QUESTIONS: dict[str, Ask] = {
     "available": lambda twin: twin.available(limit=5),
     "curve": lambda twin: twin.curve(*place(twin)),
     "trace": traced,
+    "transforms": lambda twin: twin.transforms(),
     "grid": lambda twin: twin.grid(limit=5),
     "item_location": item_locations,
     "movements": lambda twin: twin.movements(*place(twin), limit=5),
@@ -149,7 +155,7 @@ def test_the_fake_promises_nothing_that_the_real_twin_lacks(real: TwinService, f
 def test_every_question_of_the_pages_is_compared(fake: Any) -> None:
     answers = {name for name in dir(type(fake)) if not name.startswith("_")}
     other = {"approve", "reject", "post_facts", "quarantine_discard", "recommendation", "grid_columns", "has_truth",
-             "settings", "version", "wait_for_change"}  # fmt: skip
+             "settings", "version", "wait_for_change", "trace_csv"}  # fmt: skip
     assert answers - other == QUESTIONS.keys() - {"discarded", "excess", "risk"}
 
 

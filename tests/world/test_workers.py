@@ -46,7 +46,12 @@ def alive(process: int) -> bool:
         return False
 
 
-BUILD = "import sys; from stocktwin.faces.cli.main import main; sys.exit(main(sys.argv[1:]))"
+BUILD = """
+import signal, sys
+from stocktwin.faces.cli.main import main
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
+sys.exit(main(sys.argv[1:]))
+"""
 
 
 @pytest.fixture
