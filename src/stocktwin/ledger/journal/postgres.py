@@ -7,23 +7,21 @@ other: `seq` has no gap and is seen in order, and a reader that asks for `seq > 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from stocktwin.domain.errors import BusyError, EnvironmentFault
 from stocktwin.ledger.journal.lease import PATIENCE_SECONDS, Lease
 from stocktwin.ledger.journal.pgconnect import Place, asked
-from stocktwin.ledger.journal.protocol import Batch, BatchHeader, check_continues, check_follows, seal, stored_batch
+from stocktwin.ledger.journal.protocol import Batch, BatchHeader, check_continues, seal, stored_batch
+from stocktwin.ledger.journal.reading import HEADER_COLUMNS, SqlReading
 
 if TYPE_CHECKING:
     import psycopg
 
 OUTCOME_SECONDS = 10.0
 """How long one tries to find out what became of a commit whose connection was lost, at least."""
-PAGE = 512
-"""Headers read at a time."""
-COLUMNS = "seq, header, prev_hash, hash, blob_sha256"
 
 KEEP_CURSOR = """INSERT INTO cursors VALUES (%s, %s, %s, %s)
 ON CONFLICT (source, file) DO UPDATE SET cursor = excluded.cursor, seq = excluded.seq"""
@@ -31,7 +29,7 @@ ON CONFLICT (source, file) DO UPDATE SET cursor = excluded.cursor, seq = exclude
 Sealed = Sequence[tuple[Batch, bytes | None]]
 
 
-class PostgresJournal:
+class PostgresJournal(SqlReading):
     """The journal protocol over a schema of a PostgreSQL database, made when absent.
 
     Reading needs no lease; the first append, or `claim`, takes it. `holder` is what others are told who must wait.
@@ -117,7 +115,7 @@ class PostgresJournal:
         sealed: Sealed = []
         try:
             with asked(self.place), self._lease.transaction() as con:
-                head = _fetch(con, f"SELECT {COLUMNS} FROM batches ORDER BY seq DESC LIMIT 1", ())
+                head = _fetch(con, f"SELECT {HEADER_COLUMNS} FROM batches ORDER BY seq DESC LIMIT 1", ())
                 sealed = make(stored_batch(*head[0]) if head else None)
                 _insert(con, sealed)
             return sealed
@@ -151,41 +149,6 @@ class PostgresJournal:
 
     # ---- reading
 
-    def head(self) -> Batch | None:
-        """The last batch."""
-        found = self._select("ORDER BY seq DESC LIMIT 1")
-        return found[0] if found else None
-
-    def batch(self, seq: int) -> Batch | None:
-        """One batch."""
-        found = self._select("WHERE seq = %s", seq)
-        return found[0] if found else None
-
-    def batches(self, after: int = 0) -> Iterator[Batch]:
-        """Batches with a greater number, in order, each the one right after the one before."""
-        previous = self.batch(after) if after > 0 else None
-        while page := self._select("WHERE seq > %s ORDER BY seq LIMIT %s", after, PAGE):
-            for batch in page:
-                check_follows(previous, batch)
-                yield batch
-                previous = batch
-            after = page[-1].seq
-
-    def blob(self, seq: int) -> bytes | None:
-        """The blob of a batch."""
-        found = self._rows("SELECT data FROM blobs WHERE seq = %s", seq)
-        return bytes(found[0][0]) if found else None
-
-    def with_blob(self, blob: str) -> list[Batch]:
-        """Batches whose own blob has this SHA-256."""
-        return self._select("JOIN blobs USING (seq) WHERE blob_sha256 = %s ORDER BY seq", blob)
-
-    def cursors(self) -> dict[tuple[str, str], str]:
-        """(source, file) → how far it has been read."""
-        return {
-            (source, file): cursor for source, file, cursor in self._rows("SELECT source, file, cursor FROM cursors")
-        }
-
     def damage(self) -> str:
         """PostgreSQL checks its own pages; what it cannot read shows when it is read."""
         return ""
@@ -197,16 +160,16 @@ class PostgresJournal:
             if self._con is not None:
                 self._con.close()
 
-    def _select(self, tail: str, *values: object) -> list[Batch]:
-        return [stored_batch(*row) for row in self._rows(f"SELECT {COLUMNS} FROM batches {tail}", *values)]
-
     def _rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         """Asks; once more over a new connection when the old one was lost (a server that was started anew, say)."""
+        import psycopg
+
+        sql = sql.replace("?", "%s")
         with self._reading, asked(self.place):
             if self._con is not None and not self._con.closed:
                 try:
                     return _fetch(self._con, sql, values)
-                except Exception:
+                except psycopg.Error:
                     if not self._con.closed:
                         raise
             self._con = self.place.connect()

@@ -16,7 +16,8 @@ from typing import Any
 from stocktwin.domain.errors import EnvironmentFault, JournalDamaged
 from stocktwin.domain.failpoint import failpoint
 from stocktwin.ledger.journal.head import HeadMark, head_of
-from stocktwin.ledger.journal.protocol import Batch, BatchHeader, check_continues, check_follows, seal, stored_batch
+from stocktwin.ledger.journal.protocol import Batch, BatchHeader, check_continues, seal
+from stocktwin.ledger.journal.reading import SqlReading
 
 LAYOUT = """
 CREATE TABLE IF NOT EXISTS batches (
@@ -29,15 +30,13 @@ CREATE TABLE IF NOT EXISTS cursors (
     source TEXT NOT NULL, file TEXT NOT NULL, cursor TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (source, file)
 ) STRICT;
 """
-PAGE = 512
-"""Headers read at a time, so that a reader never holds up the writer."""
 CHECKED_AT_START = 100_000
 """Newest headers whose chain is checked at opening: some seconds at most. `verify` checks all."""
 RESERVE_BYTES = 64 << 20
 """Room on the disk below which nothing is taken any more, so that what was taken can still be folded and read."""
 
 
-class SqliteJournal:
+class SqliteJournal(SqlReading):
     """The journal protocol over one SQLite file, made when absent.
 
     Opening checks what is cheap: the chain of headers, the cursors, and that it does not end before the last batch it
@@ -147,41 +146,6 @@ class SqliteJournal:
             place = (header.source, header.file, header.cursor, batch.seq)
             self._con.execute("INSERT OR REPLACE INTO cursors VALUES (?, ?, ?, ?)", place)
 
-    def head(self) -> Batch | None:
-        """The last batch."""
-        found = self._select("ORDER BY seq DESC LIMIT 1")
-        return found[0] if found else None
-
-    def batch(self, seq: int) -> Batch | None:
-        """One batch."""
-        found = self._select("WHERE seq = ?", seq)
-        return found[0] if found else None
-
-    def batches(self, after: int = 0) -> Iterator[Batch]:
-        """Batches with a greater number, in order, each the one right after the one before."""
-        previous = self.batch(after) if after > 0 else None
-        while page := self._select("WHERE seq > ? ORDER BY seq LIMIT ?", after, PAGE):
-            for batch in page:
-                check_follows(previous, batch)
-                yield batch
-                previous = batch
-            after = page[-1].seq
-
-    def blob(self, seq: int) -> bytes | None:
-        """The blob of a batch."""
-        found = self._rows("SELECT data FROM blobs WHERE seq = ?", seq)
-        return bytes(found[0][0]) if found else None
-
-    def with_blob(self, blob: str) -> list[Batch]:
-        """Batches whose own blob has this SHA-256."""
-        return self._select("JOIN blobs USING (seq) WHERE blob_sha256 = ? ORDER BY seq", blob)
-
-    def cursors(self) -> dict[tuple[str, str], str]:
-        """(source, file) → how far it has been read."""
-        return {
-            (source, file): cursor for source, file, cursor in self._rows("SELECT source, file, cursor FROM cursors")
-        }
-
     def damage(self) -> str:
         """What SQLite's own check of every page and index finds wrong."""
         found = "; ".join(str(row[0]) for row in self._rows("PRAGMA integrity_check(5)"))
@@ -207,7 +171,3 @@ class SqliteJournal:
                 return self._con.execute(sql, values).fetchall()
             except sqlite3.DatabaseError as error:
                 raise JournalDamaged(f"{self.path} cannot be read: {error}") from None
-
-    def _select(self, tail: str, *values: object) -> list[Batch]:
-        rows = self._rows(f"SELECT seq, header, prev_hash, hash, blob_sha256 FROM batches {tail}", *values)
-        return [stored_batch(*row) for row in rows]
