@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse, Response
 
+from stocktwin.faces.queries import After, Limit, Moment, OptionalId, QueryId
+
 if TYPE_CHECKING:
     from stocktwin.app.usecases import TwinService
 
-Id = Annotated[str, Query(min_length=1, max_length=500)]
-OptionalId = Annotated[str | None, Query(max_length=500)]
-Moment = Annotated[str | None, Query(max_length=40, description="ISO 8601 date or time")]
 Book = Annotated[str | None, Query(max_length=200, description="a system's own book")]
 Direction = Annotated[Literal["both", "forward", "back"], Query(description="where it went, where it came from")]
-Limit = Annotated[int | None, Query(ge=1, le=10_000_000, description="most documents returned; all without it")]
-After = Annotated[str | None, Query(max_length=4_000, description="`next` of the page before")]
+Documents = Annotated[int | None, Query(ge=1, le=10_000_000, description="most documents returned; all without it")]
 
 
 def add_lots(router: APIRouter, twin: TwinService) -> None:
@@ -37,7 +35,7 @@ def _add_stock(router: APIRouter, twin: TwinService) -> None:
             Literal["expired", "expiring", "short", "unknown"] | None, Query(description="only such")
         ] = None,
         order: Literal["item", "expiry"] = "item",
-        limit: Annotated[int | None, Query(ge=1, le=10_000_000, description="most rows; all without it")] = None,
+        limit: Limit = None,
         after: After = None,
     ) -> JSONResponse:
         asked = {"item": item, "location": location, "at": at, "known_at": known_at, "book": book}
@@ -50,7 +48,7 @@ def _add_stock(router: APIRouter, twin: TwinService) -> None:
         at: Moment = None,
         known_at: Moment = None,
         book: Book = None,
-        limit: Limit = None,
+        limit: Documents = None,
         after: After = None,
     ) -> JSONResponse:
         return JSONResponse(twin.transforms(item, at, known_at, book, faulty, limit, after))
@@ -61,13 +59,13 @@ def _add_trace(router: APIRouter, twin: TwinService) -> None:
         "/trace", tags=["stock"], summary="Recall trace of a lot: where it is, where it went, what it is made of"
     )
     def trace(
-        item: Id,
-        lot: Id,
+        item: QueryId,
+        lot: QueryId,
         direction: Direction = "both",
         at: Moment = None,
         known_at: Moment = None,
         book: Book = None,
-        limit: Limit = None,
+        limit: Documents = None,
         after: After = None,
     ) -> JSONResponse:
         return JSONResponse(
@@ -78,8 +76,8 @@ def _add_trace(router: APIRouter, twin: TwinService) -> None:
         "/trace.csv", tags=["stock"], summary="Every movement of a recall trace, as CSV", response_class=Response
     )
     def trace_csv(
-        item: Id,
-        lot: Id,
+        item: QueryId,
+        lot: QueryId,
         direction: Direction = "both",
         at: Moment = None,
         known_at: Moment = None,

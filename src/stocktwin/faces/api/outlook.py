@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from fastapi.responses import JSONResponse
+
+from stocktwin.faces.queries import AsOf, Limit, OptionalId
 
 if TYPE_CHECKING:
     from stocktwin.app.usecases import TwinService
-
-OptionalId = Annotated[str | None, Query(max_length=500)]
-AsOf = Annotated[str | None, Query(max_length=40, description="with what the sources knew then; ISO 8601 date or time")]
-Limit = Annotated[int | None, Query(ge=1, le=10_000_000, description="most rows returned; all without it")]
 
 
 def add_outlook(router: APIRouter, twin: TwinService) -> None:

@@ -7,17 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 
+from stocktwin.faces.queries import After, Learned, Moment, OptionalId, PageSize, QueryId
+
 if TYPE_CHECKING:
     from stocktwin.app.usecases import TwinService
-
-QueryId = Annotated[str, Query(min_length=1, max_length=500)]
-OptionalId = Annotated[str | None, Query(max_length=500)]
-Moment = Annotated[str | None, Query(max_length=40, description="ISO 8601 date or time")]
-Learned = Annotated[
-    str | None, Query(max_length=40, description="as known then to the twin, or, of loaded history, to its sources")
-]
-PageSize = Annotated[int, Query(ge=1, le=1_000)]
-After = Annotated[str | None, Query(max_length=4_000, description="`next` of the page before")]
 
 
 def add_past(router: APIRouter, twin: TwinService) -> None:

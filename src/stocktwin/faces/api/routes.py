@@ -12,9 +12,10 @@ from starlette.exceptions import HTTPException
 from stocktwin.faces.api.backups import add_backups
 from stocktwin.faces.api.live import LiveFeed
 from stocktwin.faces.api.lots import add_lots
-from stocktwin.faces.api.outlook import AsOf, add_outlook
-from stocktwin.faces.api.past import Learned, add_past
+from stocktwin.faces.api.outlook import add_outlook
+from stocktwin.faces.api.past import add_past
 from stocktwin.faces.api.problems import PROBLEM_SCHEMA
+from stocktwin.faces.queries import After, AsOf, Learned, Limit, Moment, OptionalId, PageSize, QueryId
 from stocktwin.faces.requests import DecisionRequest, DiscardRequest, SimulationRequest
 
 if TYPE_CHECKING:
@@ -24,16 +25,10 @@ MAX_FACTS_BYTES = 64 * 1024 * 1024
 PROBLEMS: dict[int | str, dict[str, Any]] = {400: PROBLEM_SCHEMA, 404: PROBLEM_SCHEMA, 422: PROBLEM_SCHEMA}
 
 Id = Annotated[str, Path(min_length=1, max_length=500)]
-QueryId = Annotated[str, Query(min_length=1, max_length=500)]
-OptionalId = Annotated[str | None, Query(max_length=500)]
-Moment = Annotated[str | None, Query(max_length=40, description="ISO 8601 date or time")]
 Offset = Annotated[int, Query(ge=0, le=2**53)]
-PageSize = Annotated[int, Query(ge=1, le=1_000)]
 Movements = Annotated[int, Query(ge=1, le=10_000_000, description="most movements returned, newest first")]
 Horizon = Annotated[int, Query(ge=1, le=730, description="days")]
-Limit = Annotated[int | None, Query(ge=1, le=10_000_000, description="most rows returned; all without it")]
 PublishedHead = Annotated[str | None, Query(max_length=100, description="SEQ:HASH of an earlier `journal/head`")]
-After = Annotated[str | None, Query(max_length=4_000, description="`next` of the page before")]
 
 
 def api_router(twin: TwinService, feed: LiveFeed) -> APIRouter:

@@ -9,11 +9,10 @@ import click
 
 from stocktwin.domain.errors import CheckFailed, UsageError
 from stocktwin.faces.cli import journal, lots, outlook, past, render, render_stress, worlds
+from stocktwin.faces.cli.options import AFTER, BOOK, ITEM, KNOWN_AT, LEARNED_BY, LIMIT, LOCATION
 from stocktwin.faces.cli.session import Session
 
 session = click.make_pass_decorator(Session)
-LIMIT = click.option("--limit", type=click.IntRange(1), help="Show at most so many rows (all by default).")
-AFTER = click.option("--after", metavar="CURSOR", help="Go on behind a page: `next` of its answer.")
 
 
 @click.group(context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 110})
@@ -66,12 +65,12 @@ def verify(run: Session, head: str | None) -> None:
 
 
 @cli.command()
-@click.option("--item", help="Only this item.")
-@click.option("--location", help="Only this location.")
+@ITEM
+@LOCATION
 @click.option("--at", help="On hand at this time (ISO 8601; a bare date means the end of that day).")
-@click.option("--known-at", help="As the twin knew it at this time.")
-@past.LEARNED_BY
-@click.option("--book", metavar="SYSTEM", help="One system's own book instead of the record.")
+@KNOWN_AT
+@LEARNED_BY
+@BOOK
 @click.option("--lots", "by_lot", is_flag=True, help="By lot, with expiry; issues that name no lot are attributed.")
 @LIMIT
 @AFTER

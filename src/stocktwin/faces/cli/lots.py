@@ -8,6 +8,7 @@ import click
 
 from stocktwin.domain.errors import UsageError
 from stocktwin.faces.cli import render_lots
+from stocktwin.faces.cli.options import AFTER
 from stocktwin.faces.cli.session import Session
 
 session = click.make_pass_decorator(Session)
@@ -34,7 +35,7 @@ def stock(run: Session, options: dict[str, Any]) -> None:
 @click.option("--book", help="In the book of this system instead of the record.")
 @click.option("--csv", "csv", metavar="FILE", help="Write every movement of the trace to this CSV file.")
 @click.option("--limit", type=click.IntRange(1), help="Show at most so many documents (all by default).")
-@click.option("--after", metavar="CURSOR", help="Go on behind a page: `next` of its answer.")
+@AFTER
 @session
 def trace(run: Session, /, item: str, lot: str, directions: tuple[str, ...], csv: str | None, **options: Any) -> None:
     """Recall trace of a LOT of an ITEM: where it is now, where it went and to whom, from which lots it was made and
@@ -56,7 +57,7 @@ def trace(run: Session, /, item: str, lot: str, directions: tuple[str, ...], csv
 @click.option("--known-at", metavar="TIME", help="With what the twin knew at this time.")
 @click.option("--book", metavar="SYSTEM", help="In the book of this system instead of the record.")
 @click.option("--limit", type=click.IntRange(1), help="Show at most so many documents (all by default).")
-@click.option("--after", metavar="CURSOR", help="Go on behind a page: `next` of its answer.")
+@AFTER
 @session
 def transforms(run: Session, /, **options: Any) -> None:
     """What was made of what (kits, repacking, broken units), document by document, and what does not add up."""

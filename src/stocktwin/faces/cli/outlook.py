@@ -9,12 +9,10 @@ import click
 
 from stocktwin.domain.errors import UsageError
 from stocktwin.faces.cli import render, render_outlook
+from stocktwin.faces.cli.options import ITEM, LIMIT, LOCATION
 from stocktwin.faces.cli.session import Session
 
 session = click.make_pass_decorator(Session)
-ITEM = click.option("--item", help="Only this item.")
-LOCATION = click.option("--location", help="Only this location.")
-LIMIT = click.option("--limit", type=click.IntRange(1), help="Show at most so many rows (all by default).")
 AS_OF = click.option(
     "--as-of", metavar="DATE", help="With what the sources knew at this time (a bare date means the end of that day)."
 )

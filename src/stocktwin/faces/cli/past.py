@@ -7,17 +7,11 @@ from typing import Any
 import click
 
 from stocktwin.faces.cli import render_past
+from stocktwin.faces.cli.options import AFTER, AT, BOOK, ITEM, KNOWN_AT, LEARNED_BY, LIMIT, LOCATION
 from stocktwin.faces.cli.session import Session
 
 session = click.make_pass_decorator(Session)
 STATES = ("pending", "posted", "void", "expired")
-LIMIT = click.option("--limit", type=click.IntRange(1), help="Show at most so many rows (all by default).")
-AFTER = click.option("--after", metavar="CURSOR", help="Go on behind a page: `next` of its answer.")
-AT = click.option("--at", help="What had happened by this time (ISO 8601; a bare date means the end of that day).")
-KNOWN_AT = click.option("--known-at", help="As the twin knew it at this time.")
-LEARNED_BY = click.option(
-    "--learned-by", help="As it was known at this time: to the twin, or, of history that was loaded, to its sources."
-)
 
 
 @click.command()
@@ -26,7 +20,7 @@ LEARNED_BY = click.option(
 @click.option("--lot", help="Only this lot.")
 @click.option("--condition", help="Only stock in this condition.")
 @click.option("--owner", help="Only stock of this owner.")
-@click.option("--book", metavar="SYSTEM", help="One system's own book instead of the record.")
+@BOOK
 @click.option("--since", help="What happened from this time on.")
 @AT
 @KNOWN_AT
@@ -47,7 +41,7 @@ def history(run: Session, /, **options: Any) -> None:
     type=click.FloatRange(0),
     help="Late is what came after so many hours (default: more than a day, and twice what is usual for its system).",
 )
-@click.option("--item", help="Only this item.")
+@ITEM
 @click.option("--location", help="Only what left or entered this location.")
 @LIMIT
 @AFTER
@@ -59,8 +53,8 @@ def late(run: Session, /, **options: Any) -> None:
 
 
 @click.command()
-@click.option("--item", help="Only this item.")
-@click.option("--location", help="Only this location.")
+@ITEM
+@LOCATION
 @AT
 @KNOWN_AT
 @LIMIT
@@ -72,8 +66,8 @@ def available(run: Session, /, **options: Any) -> None:
 
 
 @click.command()
-@click.option("--item", help="Only this item.")
-@click.option("--location", help="Only this location.")
+@ITEM
+@LOCATION
 @click.option(
     "--state",
     type=click.Choice([*STATES, "all"]),
@@ -92,8 +86,8 @@ def reservations(run: Session, /, **options: Any) -> None:
 
 
 @click.command()
-@click.option("--item", help="Only this item.")
-@click.option("--location", help="Only this location.")
+@ITEM
+@LOCATION
 @click.option("--search", help="Only ids that hold these words.")
 @click.option("--changed", is_flag=True, help="Only where it was known otherwise than it is now.")
 @AT

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from stocktwin.faces.queries import After, OptionalId, QueryId
 from stocktwin.faces.web.render import Renderer
 from stocktwin.faces.web.trace_picture import NODE, picture
 
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
 
 DOCUMENTS = 50
 LOTS = 100
-Id = Annotated[str, Query(min_length=1, max_length=500)]
-Text = Annotated[str | None, Query(max_length=500)]
-After = Annotated[str | None, Query(max_length=4_000)]
 
 
 def add_lots_pages(router: APIRouter, twin: TwinService, render: Renderer) -> None:
@@ -27,9 +25,9 @@ def add_lots_pages(router: APIRouter, twin: TwinService, render: Renderer) -> No
     @router.get("/lots")
     def lots(
         request: Request,
-        item: Text = None,
-        lot: Text = None,
-        location: Text = None,
+        item: OptionalId = None,
+        lot: OptionalId = None,
+        location: OptionalId = None,
         state: Literal["expired", "expiring", "short", "unknown", ""] = "",
         after: After = None,
     ) -> Response:
@@ -50,12 +48,12 @@ def add_lots_pages(router: APIRouter, twin: TwinService, render: Renderer) -> No
     @router.get("/lots/trace")
     def trace(
         request: Request,
-        item: Id,
-        lot: Id,
+        item: QueryId,
+        lot: QueryId,
         direction: Literal["both", "forward", "back"] = "both",
-        at: Text = None,
-        known_at: Text = None,
-        book: Text = None,
+        at: OptionalId = None,
+        known_at: OptionalId = None,
+        book: OptionalId = None,
         after: After = None,
     ) -> HTMLResponse:
         asked = {"at": at or None, "known_at": known_at or None, "book": book or None}

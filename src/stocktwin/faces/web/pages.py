@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.responses import HTMLResponse
 
+from stocktwin.faces.queries import After, OptionalId, QueryId
 from stocktwin.faces.requests import SimulationRequest
 from stocktwin.faces.web.assets import mount_assets
 from stocktwin.faces.web.comparison import lines
@@ -30,10 +31,6 @@ ATTENTION_ROWS = 4
 RECOMMENDATIONS = 20
 MOVEMENTS = 50
 OBSERVATIONS = 20
-
-Id = Annotated[str, Query(min_length=1, max_length=500)]
-OptionalId = Annotated[str | None, Query(max_length=500)]
-After = Annotated[str | None, Query(max_length=4_000)]
 
 
 def add_pages(app: FastAPI, twin: TwinService) -> None:
@@ -80,7 +77,7 @@ def _add_stock(router: APIRouter, twin: TwinService, render: Renderer) -> None:
 
     @router.get("/stock/at")
     def item_location_by_query(
-        request: Request, item: Id, location: Id, movements: After = None, observations: After = None
+        request: Request, item: QueryId, location: QueryId, movements: After = None, observations: After = None
     ) -> HTMLResponse:
         return item_location(request, item, location, movements, observations)
 
@@ -99,7 +96,7 @@ def _add_stock(router: APIRouter, twin: TwinService, render: Renderer) -> None:
         return render(request, "item_location.html", facts)
 
     @router.get("/items/at")
-    def item_by_query(request: Request, item: Id) -> HTMLResponse:
+    def item_by_query(request: Request, item: QueryId) -> HTMLResponse:
         return one_item(request, item)
 
     @router.get("/items/{item:segment}")

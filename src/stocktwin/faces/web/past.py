@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse
 
 from stocktwin.domain.identity import CONDITIONS
+from stocktwin.faces.queries import After
 
 if TYPE_CHECKING:
     from stocktwin.app.usecases import TwinService
@@ -15,7 +16,23 @@ if TYPE_CHECKING:
 
 ROWS = 50
 Text = Annotated[str, Query(max_length=500)]
-After = Annotated[str | None, Query(max_length=4_000)]
+
+
+def _asked_of_then(
+    at: Text = "",
+    learned_by: Text = "",
+    item: Text = "",
+    location: Text = "",
+    search: Text = "",
+    changed: Text = "",
+    tied: Text = "",
+) -> dict[str, str]:
+    """The two handles of *Stock then* and what it is narrowed to."""
+    return {"at": at, "learned_by": learned_by, "item": item, "location": location, "search": search,
+            "changed": changed, "tied": tied}  # fmt: skip
+
+
+AskedOfThen = Annotated[dict[str, str], Depends(_asked_of_then)]
 
 
 def add_past_pages(router: APIRouter, twin: TwinService, render: Renderer) -> None:
@@ -48,35 +65,13 @@ def _add_then(router: APIRouter, twin: TwinService, render: Renderer) -> None:
         return {"asked": asked, "then": then}
 
     @router.get("/then")
-    def then(
-        request: Request,
-        at: Text = "",
-        learned_by: Text = "",
-        item: Text = "",
-        location: Text = "",
-        search: Text = "",
-        changed: Text = "",
-        tied: Text = "",
-        after: After = None,
-    ) -> HTMLResponse:
-        asked = {"at": at, "learned_by": learned_by, "item": item, "location": location, "search": search,
-                 "changed": changed, "tied": tied, "after": after or ""}  # fmt: skip
-        return render(request, "then.html", lambda: {**facts(asked), "span": twin.span()})
+    def then(request: Request, asked: AskedOfThen, after: After = None) -> HTMLResponse:
+        whole = {**asked, "after": after or ""}
+        return render(request, "then.html", lambda: {**facts(whole), "span": twin.span()})
 
     @router.get("/then-rows")  # beside the page that it becomes a part of, so that its links lead where they should
-    def rows(
-        request: Request,
-        at: Text = "",
-        learned_by: Text = "",
-        item: Text = "",
-        location: Text = "",
-        search: Text = "",
-        changed: Text = "",
-        tied: Text = "",
-    ) -> HTMLResponse:
-        asked = {"at": at, "learned_by": learned_by, "item": item, "location": location, "search": search,
-                 "changed": changed, "tied": tied, "after": ""}  # fmt: skip
-        return render(request, "fragments/then.html", lambda: facts(asked))
+    def rows(request: Request, asked: AskedOfThen) -> HTMLResponse:
+        return render(request, "fragments/then.html", lambda: facts({**asked, "after": ""}))
 
 
 def _add_late(router: APIRouter, twin: TwinService, render: Renderer) -> None:
